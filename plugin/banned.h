@@ -1,0 +1,16 @@
+/*
+ * banned.h - libc calls that are easy to get wrong do not compile here (forced into every file of
+ * ours).
+ */
+#ifndef PROV_BANNED_H
+#define PROV_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets gmtime localtime
+#pragma GCC poison asctime ctime atoi atol rand alloca
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * template.h - provisioning templates: checked once when stored, evaluated to a plan for each
+ * device.
+ *
+ * Source: reference section 2. A plan is data; applying it is the registry's (prov_plan_apply).
+ * Thread: any; a template never changes once parsed.
+ */
+#ifndef PROV_TEMPLATE_H
+#define PROV_TEMPLATE_H
+
+#include "base.h"
+#include "ident.h"
+
+enum prov_template_type { PROV_TEMPLATE_FLEET, PROV_TEMPLATE_JITP };
+
+/* "FLEET_PROVISIONING", "JITP". */
+const char *prov_template_type_name(enum prov_template_type type);
+PROV_MUST_USE bool prov_template_type_parse(struct prov_span text, enum prov_template_type *out);
+
+struct prov_template;
+
+/*
+ * Checks everything that does not need parameter values: grammar, property names and types, legal
+ * override settings, references that nothing declares, policy documents without variables in them,
+ * and what the type forbids. JITP: built-in parameters only; no functions, Mappings or
+ * DeviceConfiguration (2.1). The first mistake is reported with line, column and path; code
+ * "InvalidRequestException". At most PROV_MAX_TEMPLATE_BODY bytes.
+ */
+PROV_MUST_USE enum prov_rc prov_template_parse(struct prov_span json, enum prov_template_type type,
+                                               struct prov_template **out, struct prov_err *err);
+void prov_template_free(struct prov_template *tpl); /* NULL is accepted */
+
+/* ---- parameters -------------------------------------------------------------------------------
+ */
+
+struct prov_param {
+    struct prov_span name, value;
+};
+
+struct prov_params {
+    const struct prov_param *v;
+    size_t n;
+};
+
+/* "AWS::IoT::Certificate::Id" and its seven companions. */
+#define PROV_BUILTIN_PARAMS 8
+#define PROV_PARAM_CERTIFICATE_ID "AWS::IoT::Certificate::Id"
+
+/*
+ * The built-in parameters of a certificate (reference 2.3): first value of each subject field;
+ * those absent are left out; SerialNumber falls back to the certificate's serial (section 13, 6).
+ * out has room for PROV_BUILTIN_PARAMS; id_hex is the certificate's id and must live as long as
+ * out. Returns how many.
+ */
+size_t prov_params_builtin(const struct prov_ident *ident, struct prov_span id_hex,
+                           struct prov_param out[static PROV_BUILTIN_PARAMS]);
+
+/* ---- plans ------------------------------------------------------------------------------------
+ */
+
+enum prov_override { PROV_OVERRIDE_DEFAULT, PROV_DO_NOTHING, PROV_REPLACE, PROV_FAIL, PROV_MERGE };
+
+struct prov_plan_attr {
+    char *name, *value;
+};
+
+struct prov_plan_policy {
+    char *name;     /* an existing policy; or NULL and */
+    char *document; /* a policy text, created under a name made from its SHA-1 unless it exists */
+};
+
+/* All strings are owned by the plan. */
+struct prov_plan {
+    /* thing; NULL: the template declares none */
+    char *thing_name;
+    char *thing_type;    /* NULL: not given */
+    char *billing_group; /* NULL: not given */
+    struct prov_plan_attr *attrs;
+    size_t n_attrs;
+    char **groups;
+    size_t n_groups;
+    bool has_attrs, has_groups; /* given, if only as empty */
+    enum prov_override on_attrs, on_type, on_groups, on_billing_group;
+    /* certificate */
+    char *certificate_id; /* what CertificateId evaluated to; NULL: no certificate resource */
+    bool activate;        /* Status ACTIVE (default) or INACTIVE */
+    enum prov_override on_status;
+    bool exclusive; /* ThingPrincipalType EXCLUSIVE_THING */
+    /* policies */
+    struct prov_plan_policy *policies;
+    size_t n_policies;
+    /* what the device is told, in order */
+    struct prov_plan_attr *config;
+    size_t n_config;
+};
+
+/*
+ * Missing values, functions that fail and names that break the registry's rules are the template's
+ * or the device's fault: PROV_EINVAL, naming the path. Parameters the template does not declare are
+ * ignored. JITP: a declared built-in that the certificate lacks and that has no Default fails
+ * (reference 2.3).
+ */
+PROV_MUST_USE enum prov_rc prov_template_eval(const struct prov_template *tpl,
+                                              struct prov_params params, struct prov_plan **out,
+                                              struct prov_err *err);
+void prov_plan_free(struct prov_plan *plan); /* NULL is accepted */
+
+#endif

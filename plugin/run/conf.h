@@ -1,0 +1,48 @@
+/*
+ * conf.h - the plugin's options: one table of key, kind, range and default (design section 5).
+ *
+ * Thread: broker, at start. A prov_conf never changes afterwards.
+ */
+#ifndef PROV_CONF_H
+#define PROV_CONF_H
+
+#include "core/base.h"
+
+enum prov_first_connect { PROV_FIRST_DROP, PROV_FIRST_ACCEPT };
+enum prov_on_denied { PROV_DENIED_IGNORE, PROV_DENIED_DISCONNECT };
+enum prov_other_clients { PROV_OTHERS_DEFER, PROV_OTHERS_ALLOW };
+
+struct prov_conf {
+    char *db_path;
+    uint64_t db_max_mb; /* 0: large enough for ten million devices */
+    char *account_id;   /* 12 digits */
+    char *region;       /* [a-z0-9-]{1,32} */
+    unsigned first_connect;
+    unsigned on_denied;
+    unsigned other_clients;
+    uint64_t worker_threads;
+    uint64_t queue_limit;
+    uint64_t first_connect_wait_ms; /* with accept on Mosquitto 2.0: the longest the broker may
+                                       stand still */
+};
+
+struct prov_option {
+    const char *key, *value;
+};
+
+/*
+ * Defaults, then what options says. An unknown key, a key given twice, a bad value: PROV_EINVAL,
+ * and err->text names the key, what is wrong, the range, and the nearest known key where one is
+ * close. Free with prov_conf_release.
+ */
+PROV_MUST_USE enum prov_rc prov_conf_load(const struct prov_option *options, size_t n,
+                                          struct prov_conf *out, struct prov_err *err);
+void prov_conf_release(struct prov_conf *conf);
+
+/* Every option, for the documentation and `provctl options`: calls row once each, in order of the
+ * table. */
+void prov_conf_describe(void (*row)(void *ctx, const char *key, const char *fallback,
+                                    const char *range, const char *meaning),
+                        void *ctx);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * pool.h - work that the broker's thread must not do: prepared by workers, written by one writer,
+ * finished on the broker's thread.
+ *
+ *     submit (broker) -> prepare (a worker) -> apply (the writer, in a store transaction) -> done
+ * (broker)
+ *
+ * Ownership moves with the job. A job holds copies and never a client pointer: the client may be
+ * gone, or its id taken by another, before the answer is ready (design D4).
+ */
+#ifndef PROV_POOL_H
+#define PROV_POOL_H
+
+#include "core/base.h"
+#include "core/store.h"
+
+struct prov_job {
+    /* worker: slow work on copies; sets rc. NULL: nothing to prepare. */
+    void (*prepare)(struct prov_job *job);
+    /*
+     * writer: puts the result into the store, inside a transaction of its own that is undone when
+     * it returns anything but PROV_OK; skipped when rc is not PROV_OK. It may run again from the
+     * start when a commit fails, so it keeps nothing from the first run. NULL: nothing to write.
+     */
+    enum prov_rc (*apply)(struct prov_job *job, struct prov_txn *txn);
+    /* broker: called exactly once, for cancelled jobs too, after the commit is durable; frees the
+     * job. */
+    void (*done)(struct prov_job *job);
+    enum prov_rc rc;  /* PROV_EBUSY: cancelled at shutdown */
+    uint64_t session; /* the connection that asked; an answer goes nowhere else; 0: nobody waits */
+    struct prov_job *next; /* the pool's */
+};
+
+struct prov_pool;
+
+struct prov_pool_conf {
+    struct prov_store *store; /* may be NULL when no job has apply */
+    unsigned workers;         /* 1 to 64 */
+    unsigned queue_limit;    /* jobs submitted and not yet done; submit says PROV_EBUSY beyond it */
+    unsigned batch_limit;    /* jobs in one commit; 0: 512 */
+    void (*wake)(void *ctx); /* any thread: a finished job waits to be drained */
+    void *wake_ctx;
+};
+
+/* Counters since start, and how much waits now. */
+struct prov_pool_stats {
+    uint64_t submitted, refused, done, failed, commits, commit_failures;
+    uint64_t commit_ns_total, commit_ns_max;
+    unsigned queued; /* submitted and not yet done */
+};
+
+/* Starts the threads. They take no signal that the broker's process handles. */
+PROV_MUST_USE enum prov_rc prov_pool_new(const struct prov_pool_conf *conf, struct prov_pool **out);
+
+/* broker: on PROV_OK the pool owns the job; on PROV_EBUSY (full) the caller still does. Never
+ * waits. */
+PROV_MUST_USE enum prov_rc prov_pool_submit(struct prov_pool *pool, struct prov_job *job);
+
+/* broker: calls done for all that have finished; returns how many. Takes the list under the lock
+ * and works outside it, so done may submit. */
+unsigned prov_pool_drain(struct prov_pool *pool);
+
+/* broker: is there anything to drain? One atomic load. */
+bool prov_pool_ready(const struct prov_pool *pool);
+
+/*
+ * broker: waits until this job has finished (it is then drained as usual) or limit_ms have gone by;
+ * true when it has. The one deliberate wait, for `first_connect accept` on brokers without delayed
+ * authentication (design D3).
+ */
+bool prov_pool_wait(struct prov_pool *pool, const struct prov_job *job, unsigned limit_ms);
+
+void prov_pool_stats(struct prov_pool *pool, struct prov_pool_stats *out); /* any thread */
+
+/*
+ * broker: lets what is being prepared or written finish, cancels the rest (rc PROV_EBUSY), calls
+ * every done, joins the threads. NULL is accepted.
+ */
+void prov_pool_free(struct prov_pool *pool);
+
+#endif
