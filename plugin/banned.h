@@ -11,6 +11,6 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets gmtime localtime
-#pragma GCC poison asctime ctime atoi atol rand alloca
+#pragma GCC poison asctime ctime atoi atol
 
 #endif

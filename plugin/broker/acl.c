@@ -1,0 +1,185 @@
+#include "acl.h"
+
+#include <stdio.h>
+
+#include <openssl/x509.h>
+
+#include "report.h"
+#include "run/log.h"
+
+/* ---- sessions ---------------------------------------------------------------------------------
+ */
+
+void prov_acl_refresh(struct prov_plugin *pl, struct prov_session *session)
+{
+    const struct prov_who who = { prov_span_str(session->client_id),
+                                  prov_span_str(session->address), NULL };
+    struct prov_policy *policy = NULL;
+    struct prov_err err = { 0 };
+    struct prov_cert cert;
+    struct prov_tx tx;
+    enum prov_rc rc;
+
+    rc = prov_read(pl, &tx, &err);
+    if (rc == PROV_OK) {
+        rc = prov_cert_get(&tx, &session->cert, &cert);
+        if (rc == PROV_OK && cert.status == PROV_CERT_ACTIVE)
+            rc = prov_rights_policy(pl->rights, &tx, &cert, &who, &policy);
+        prov_txn_abort(tx.txn);
+    }
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        prov_log(PROV_LOG_ERROR, "rights-unreadable client=\"%s\" text=\"%s\"", session->client_id,
+                 err.text);
+    prov_policy_free(session->policy);
+    session->policy = policy;
+    session->stale = false;
+    session->epoch = prov_sessions_epoch(pl->sessions);
+}
+
+/* A persistent session whose device is away: its certificate is remembered in the store. */
+static struct prov_session *away_session(struct prov_plugin *pl, const char *client_id)
+{
+    struct prov_session *session = prov_sessions_away(pl->sessions, client_id);
+    struct prov_tx tx;
+    struct prov_id cert;
+    enum prov_rc rc;
+
+    if (session != NULL || prov_read(pl, &tx, NULL) != PROV_OK)
+        return session;
+    rc = prov_client_get(&tx, prov_span_str(client_id), &cert);
+    prov_txn_abort(tx.txn);
+    return rc == PROV_OK ? prov_sessions_add_away(pl->sessions, client_id, &cert) : NULL;
+}
+
+/* ---- clients that are not ours ----------------------------------------------------------------
+ */
+
+static int leave_to_others(struct prov_plugin *pl)
+{
+    if (pl->conf.other_clients == PROV_OTHERS_ALLOW)
+        return MOSQ_ERR_SUCCESS;
+    if (pl->compat.defer_denies && !pl->told_others) {
+        pl->told_others = true;
+        prov_log(PROV_LOG_NOTICE,
+                 "other-clients text=\"Clients without a device certificate are left to the "
+                 "broker's other rules. Mosquitto 2.0 denies them everything unless there is an "
+                 "acl_file or another plugin that allows it: add an acl_file, or set "
+                 "plugin_opt_other_clients allow.\"");
+    }
+    return pl->compat.defer;
+}
+
+/* A connected device that BASIC_AUTH never saw: the listener takes the username from its
+ * certificate. */
+static int skipped(struct prov_plugin *pl, const struct mosquitto *client)
+{
+    const struct prov_refusal refusal = {
+        .reason = PROV_REASON_SKIPPED,
+        .client_id = mosquitto_client_id(client),
+        .address = mosquitto_client_address(client),
+    };
+
+    prov_report(pl, &refusal);
+    return MOSQ_ERR_ACL_DENIED;
+}
+
+/*
+ * No session under this pointer. Connected with a certificate: it got past us. Otherwise it is not
+ * connected: a device's session that is waiting for it, or somebody else's.
+ */
+static int stranger(struct prov_plugin *pl, const struct mosquitto *client,
+                    struct prov_session **session)
+{
+    const char *client_id = mosquitto_client_id(client);
+    X509 *leaf = mosquitto_client_certificate(client);
+
+    X509_free(leaf);
+    if (leaf != NULL)
+        return skipped(pl, client);
+    *session = client_id != NULL ? away_session(pl, client_id) : NULL;
+    return *session != NULL ? MOSQ_ERR_SUCCESS : leave_to_others(pl);
+}
+
+/* ---- devices ----------------------------------------------------------------------------------
+ */
+
+static enum prov_reason denial_reason(int access, struct prov_span topic)
+{
+    if (access == MOSQ_ACL_SUBSCRIBE)
+        return PROV_REASON_SUBSCRIBE_DENIED;
+    return topic.n != 0 && topic.p[0] == '$' ? PROV_REASON_RESERVED_TOPIC
+                                             : PROV_REASON_PUBLISH_DENIED;
+}
+
+/* A delivery that is not made is nobody's attempt; the rest is told, and may cost the connection.
+ */
+static int deny(struct prov_plugin *pl, struct prov_session *session,
+                const struct mosquitto_evt_acl_check *ev, struct prov_span topic)
+{
+    const struct prov_refusal refusal = {
+        .reason = denial_reason(ev->access, topic),
+        .cert = session->cert,
+        .client_id = session->client_id,
+        .address = session->address,
+        .detail = topic,
+    };
+
+    if (ev->access == MOSQ_ACL_READ)
+        return MOSQ_ERR_ACL_DENIED;
+    prov_report(pl, &refusal);
+    if (pl->conf.on_denied == PROV_DENIED_DISCONNECT)
+        prov_sessions_kick(pl->sessions, session);
+    return MOSQ_ERR_ACL_DENIED;
+}
+
+static bool allows(const struct prov_session *session, enum prov_action action,
+                   struct prov_span name)
+{
+    const struct prov_policy_request request = { .action = action, .name = name };
+
+    return session->policy != NULL && prov_policy_decide(session->policy, &request) == PROV_ALLOWED;
+}
+
+/* Devices never publish to topics that start with '$', whatever their policy says (reference 6.5).
+ */
+static bool may_publish(const struct prov_session *session, struct prov_span topic, bool retain)
+{
+    if (topic.n != 0 && topic.p[0] == '$')
+        return false;
+    return allows(session, PROV_ACT_PUBLISH, topic) &&
+           (!retain || allows(session, PROV_ACT_RETAIN_PUBLISH, topic));
+}
+
+int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
+{
+    const struct prov_span topic = prov_span_str(ev->topic);
+    struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
+    bool allowed = false;
+    int code;
+
+    if (session == NULL) {
+        code = stranger(pl, ev->client, &session);
+        if (session == NULL)
+            return code;
+    }
+    if (session->kind == PROV_SESSION_OTHER)
+        return leave_to_others(pl);
+    if (session->stale || session->epoch != prov_sessions_epoch(pl->sessions))
+        prov_acl_refresh(pl, session);
+    switch (ev->access) {
+    case MOSQ_ACL_READ:
+        allowed = allows(session, PROV_ACT_RECEIVE, topic);
+        break;
+    case MOSQ_ACL_WRITE:
+        allowed = may_publish(session, topic, ev->retain);
+        break;
+    case MOSQ_ACL_SUBSCRIBE:
+        allowed = allows(session, PROV_ACT_SUBSCRIBE, topic);
+        break;
+    case MOSQ_ACL_UNSUBSCRIBE:
+        return MOSQ_ERR_SUCCESS; /* asking for less is free, as on AWS */
+    default:
+        break;
+    }
+    return allowed ? MOSQ_ERR_SUCCESS : deny(pl, session, ev, topic);
+}

@@ -1,0 +1,380 @@
+#include "adapter.h"
+
+#include <stdio.h>
+
+#include <openssl/x509.h>
+
+#include "acl.h"
+#include "contact.h"
+#include "core/ident.h"
+#include "report.h"
+#include "run/log.h"
+#include "trust.h"
+
+#define NO_TICK_MS 5000 /* Mosquitto ticks ten times a second when idle */
+
+/* ---- CONNECT ----------------------------------------------------------------------------------
+ */
+
+/*
+ * How a CONNECT is refused. A device that gets in by trying again just loses its connection, as on
+ * AWS: many clients take a CONNACK with an error for final. The others are told "not authorised".
+ */
+static int refusal_code(enum prov_reason reason)
+{
+    return prov_reason_info(reason)->retry ? MOSQ_ERR_UNKNOWN : MOSQ_ERR_AUTH;
+}
+
+static int refuse(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
+                  const struct prov_decision *decision, const char *detail)
+{
+    const struct prov_refusal refusal = {
+        .reason = decision->reason,
+        .cert = decision->cert,
+        .ca = decision->ca,
+        .client_id = caller->client_id,
+        .address = caller->address,
+        .leaf = leaf,
+        .detail = prov_span_str(detail),
+    };
+
+    prov_report(pl, &refusal);
+    return refusal_code(decision->reason);
+}
+
+static int refuse_for(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
+                      const struct prov_decision *decision, enum prov_reason reason,
+                      const char *detail)
+{
+    struct prov_decision refused = *decision;
+
+    refused.reason = reason;
+    return refuse(pl, leaf, caller, &refused, detail);
+}
+
+static enum prov_reason reason_of(enum prov_rc rc)
+{
+    switch (rc) {
+    case PROV_EBUSY:
+        return PROV_REASON_BUSY;
+    case PROV_ESTORE:
+        return PROV_REASON_STORE;
+    default:
+        return PROV_REASON_INTERNAL;
+    }
+}
+
+/* Does the store know this client's session as this certificate's? If not, it is told. */
+static void remember_session(struct prov_plugin *pl, struct prov_tx *tx,
+                             const struct mosquitto *client, const struct prov_session *session)
+{
+    struct prov_id known;
+
+    /* an MQTT 5 session may outlive a clean start; its expiry interval is not to be had here */
+    if (mosquitto_client_clean_session(client) && mosquitto_client_protocol_version(client) != 5)
+        return;
+    if (prov_client_get(tx, prov_span_str(session->client_id), &known) == PROV_OK &&
+        prov_id_eq(&known, &session->cert))
+        return;
+    prov_client_remember(pl, session->client_id, &session->cert);
+}
+
+/* Asks the policy, and opens the session when it agrees. */
+static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
+                  const struct prov_caller *caller, const struct prov_decision *decision)
+{
+    const struct prov_span client_id = prov_span_str(caller->client_id);
+    const struct prov_who who = { client_id, prov_span_str(caller->address), leaf };
+    const struct prov_policy_request connect = {
+        .action = PROV_ACT_CONNECT,
+        .name = client_id,
+        .persistent = !mosquitto_client_clean_session(caller->client),
+    };
+    struct prov_session *session;
+    struct prov_policy *policy = NULL;
+    struct prov_cert cert;
+    enum prov_rc rc;
+
+    rc = prov_cert_get(tx, &decision->cert, &cert);
+    if (rc == PROV_OK)
+        rc = prov_rights_policy(pl->rights, tx, &cert, &who, &policy);
+    if (rc != PROV_OK)
+        return refuse_for(pl, leaf, caller, decision, reason_of(rc),
+                          tx->err != NULL ? tx->err->text : NULL);
+    if (prov_policy_decide(policy, &connect) != PROV_ALLOWED) {
+        prov_policy_free(policy);
+        return refuse_for(pl, leaf, caller, decision, PROV_REASON_CONNECT_DENIED, NULL);
+    }
+    session = prov_sessions_open(pl->sessions, caller->client, PROV_SESSION_DEVICE, &decision->cert,
+                                 caller->client_id, caller->address);
+    if (session == NULL) {
+        prov_policy_free(policy);
+        return refuse_for(pl, leaf, caller, decision, PROV_REASON_INTERNAL, NULL);
+    }
+    session->policy = policy;
+    session->epoch = prov_sessions_epoch(pl->sessions);
+    prov_sessions_forget_away(pl->sessions, caller->client_id);
+    remember_session(pl, tx, caller->client, session);
+    return MOSQ_ERR_SUCCESS;
+}
+
+/* `first_connect accept` on 2.1: the CONNECT is answered when the first contact is done. */
+static int wait_for_contact(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
+                            const struct prov_decision *decision)
+{
+    /* the broker answers by client id, so only one may wait under it */
+    if (prov_sessions_waiting(pl->sessions, &decision->cert, caller->client_id))
+        return MOSQ_ERR_UNKNOWN;
+    if (prov_sessions_open(pl->sessions, caller->client, PROV_SESSION_WAITING, &decision->cert,
+                           caller->client_id, caller->address) == NULL)
+        return refuse_for(pl, leaf, caller, decision, PROV_REASON_INTERNAL, NULL);
+    return PROV_MOSQ_AUTH_DELAYED;
+}
+
+/*
+ * `first_connect accept` on 2.0, which cannot answer later: the broker stands still until the
+ * certificate is provisioned, for first_connect_wait_ms at the most.
+ */
+static int wait_in_place(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
+                         const struct prov_decision *decision, const struct prov_job *job)
+{
+    struct prov_decision now = *decision;
+    struct prov_err err = { 0 };
+    struct prov_tx tx;
+    int code = MOSQ_ERR_UNKNOWN;
+
+    if (job == NULL || !prov_pool_wait(pl->pool, job, (unsigned)pl->conf.first_connect_wait_ms))
+        return code;
+    (void)prov_pool_drain(pl->pool);
+    if (prov_read(pl, &tx, &err) != PROV_OK)
+        return code;
+    if (prov_flow_admit(pl->issuers, &tx, leaf, &decision->cert, &now) == PROV_OK &&
+        now.outcome == PROV_KNOWN)
+        code = let_in(pl, &tx, leaf, caller, &now);
+    prov_txn_abort(tx.txn);
+    return code;
+}
+
+static int first_contact(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
+                         const struct prov_decision *decision)
+{
+    const struct prov_job *job;
+    enum prov_rc rc;
+
+    rc = prov_contact_submit(pl, leaf, decision, caller, &job);
+    if (rc != PROV_OK)
+        return refuse_for(pl, leaf, caller, decision, reason_of(rc), NULL);
+    if (pl->conf.first_connect == PROV_FIRST_DROP)
+        return refusal_code(PROV_REASON_FIRST_CONTACT);
+    if (pl->compat.complete_basic_auth != NULL)
+        return wait_for_contact(pl, leaf, caller, decision);
+    return wait_in_place(pl, leaf, caller, decision, job);
+}
+
+/* A client that is not ours: others decide, and a session that a device left under this id is no
+ * device's any more. */
+static int other_client(struct prov_plugin *pl, struct prov_tx *tx, struct mosquitto *client)
+{
+    const char *client_id = mosquitto_client_id(client);
+    struct prov_id cert;
+
+    if (client_id == NULL)
+        client_id = "";
+    if (prov_sessions_open(pl->sessions, client, PROV_SESSION_OTHER, NULL, client_id, "") == NULL)
+        return MOSQ_ERR_NOMEM;
+    if (prov_client_get(tx, prov_span_str(client_id), &cert) == PROV_OK) {
+        prov_sessions_forget_away(pl->sessions, client_id);
+        prov_client_remember(pl, client_id, NULL);
+    }
+    return pl->compat.defer;
+}
+
+/* What the handshake decided, looked at again in the registry. */
+static enum prov_rc decide(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
+                           struct prov_decision *out)
+{
+    const struct prov_decision *noted = prov_trust_decision(pl->trust, leaf);
+    struct prov_id id;
+    enum prov_rc rc = PROV_OK;
+
+    if (noted != NULL && noted->outcome == PROV_FOREIGN) {
+        *out = *noted;
+        return PROV_OK;
+    }
+    if (noted != NULL)
+        id = noted->cert;
+    else
+        rc = prov_ident_id(leaf, &id);
+    return rc != PROV_OK ? rc : prov_flow_admit(pl->issuers, tx, leaf, &id, out);
+}
+
+static int device_client(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
+                         struct mosquitto *client)
+{
+    struct prov_caller caller = { client, mosquitto_client_id(client),
+                                  mosquitto_client_address(client) };
+    struct prov_decision decision = { 0 };
+    enum prov_rc rc;
+
+    if (caller.client_id == NULL)
+        caller.client_id = "";
+    if (caller.address == NULL)
+        caller.address = "";
+    rc = decide(pl, tx, leaf, &decision);
+    if (rc != PROV_OK)
+        return refuse_for(pl, leaf, &caller, &decision, reason_of(rc), tx->err->text);
+    if (decision.outcome == PROV_FOREIGN)
+        return other_client(pl, tx, client);
+    if (decision.outcome == PROV_REFUSED)
+        return refuse(pl, leaf, &caller, &decision, NULL);
+    if (!prov_flow_client_id_ok(prov_span_str(caller.client_id)))
+        return refuse_for(pl, leaf, &caller, &decision, PROV_REASON_CLIENT_ID, NULL);
+    if (decision.outcome == PROV_NEW)
+        return first_contact(pl, leaf, &caller, &decision);
+    return let_in(pl, tx, leaf, &caller, &decision);
+}
+
+/* Mosquitto 2.0 has no ticks under per_listener_settings, and calls only the plugin's own listener.
+ */
+static void notice_missing_ticks(struct prov_plugin *pl, int64_t now_ms)
+{
+    if (pl->told_no_ticks || now_ms - pl->last_tick_ms < NO_TICK_MS)
+        return;
+    pl->told_no_ticks = true;
+    prov_log(PROV_LOG_WARNING, "no-ticks text=\"The broker gives this plugin no time of its own: "
+                               "per_listener_settings true is not supported, and changes act only "
+                               "when the next client does something.\"");
+}
+
+int prov_on_basic_auth(int event, void *data, void *userdata)
+{
+    struct mosquitto_evt_basic_auth *ev = data;
+    struct prov_plugin *pl = userdata;
+    struct prov_err err = { 0 };
+    struct prov_tx tx;
+    X509 *leaf;
+    int code;
+
+    (void)event;
+    prov_attend(pl);
+    if (prov_read(pl, &tx, &err) != PROV_OK) {
+        prov_log(PROV_LOG_ERROR, "store-unreadable text=\"%s\"", err.text);
+        return MOSQ_ERR_UNKNOWN;
+    }
+    notice_missing_ticks(pl, tx.now_ms);
+    leaf = mosquitto_client_certificate(ev->client);
+    code =
+        leaf != NULL ? device_client(pl, &tx, leaf, ev->client) : other_client(pl, &tx, ev->client);
+    X509_free(leaf);
+    prov_txn_abort(tx.txn);
+    return code;
+}
+
+/* ---- answers to those who waited --------------------------------------------------------------
+ */
+
+/* The session becomes a device's, or the CONNECT is refused; either way it waits no longer. */
+static int answer(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *waiting)
+{
+    const struct prov_who who = { prov_span_str(waiting->client_id),
+                                  prov_span_str(waiting->address), NULL };
+    const struct prov_policy_request connect = {
+        .action = PROV_ACT_CONNECT,
+        .name = who.client_id,
+        .persistent = !mosquitto_client_clean_session(waiting->client),
+    };
+    const struct prov_caller caller = { waiting->client, waiting->client_id, waiting->address };
+    struct prov_decision decision = { PROV_KNOWN, PROV_REASON_NONE, waiting->cert, { { 0 } } };
+    struct prov_cert cert;
+
+    if (prov_cert_get(tx, &waiting->cert, &cert) != PROV_OK || cert.status != PROV_CERT_ACTIVE)
+        return MOSQ_ERR_UNKNOWN; /* the first contact told why */
+    if (prov_rights_policy(pl->rights, tx, &cert, &who, &waiting->policy) != PROV_OK)
+        return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
+    if (prov_policy_decide(waiting->policy, &connect) != PROV_ALLOWED)
+        return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_CONNECT_DENIED, NULL);
+    waiting->kind = PROV_SESSION_DEVICE;
+    waiting->epoch = prov_sessions_epoch(pl->sessions);
+    remember_session(pl, tx, waiting->client, waiting);
+    return MOSQ_ERR_SUCCESS;
+}
+
+void prov_adapter_contact_done(struct prov_plugin *pl, const struct prov_id *cert)
+{
+    struct prov_session *session, *next;
+    struct prov_tx tx;
+    int code;
+
+    if (pl->compat.complete_basic_auth == NULL)
+        return;
+    for (session = prov_sessions_of(pl->sessions, cert); session != NULL; session = next) {
+        next = session->next;
+        if (session->kind != PROV_SESSION_WAITING || session->gone)
+            continue;
+        code = MOSQ_ERR_UNKNOWN;
+        if (prov_read(pl, &tx, NULL) == PROV_OK) {
+            code = answer(pl, &tx, session);
+            prov_txn_abort(tx.txn);
+        }
+        if (session->kind == PROV_SESSION_WAITING)
+            prov_sessions_close(pl->sessions, session);
+        pl->compat.complete_basic_auth(session->client_id, code);
+    }
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------
+ */
+
+int prov_on_acl_check(int event, void *data, void *userdata)
+{
+    (void)event;
+    prov_attend(userdata);
+    return prov_acl_check(userdata, data);
+}
+
+int prov_on_disconnect(int event, void *data, void *userdata)
+{
+    const struct mosquitto_evt_disconnect *ev = data;
+    struct prov_plugin *pl = userdata;
+    struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
+
+    (void)event;
+    if (session != NULL)
+        prov_sessions_close(pl->sessions, session);
+    return MOSQ_ERR_SUCCESS;
+}
+
+static void kick_marked(struct prov_plugin *pl)
+{
+    struct prov_session *session;
+
+    while ((session = prov_sessions_next_kick(pl->sessions)) != NULL)
+        (void)mosquitto_kick_client_by_clientid(session->client_id, true);
+}
+
+int prov_on_tick(int event, void *data, void *userdata)
+{
+    struct prov_plugin *pl = userdata;
+
+    (void)event;
+    (void)data;
+    pl->last_tick_ms = prov_now_ms();
+    prov_attend(pl);
+    kick_marked(pl);
+    prov_sessions_reap(pl->sessions);
+    return MOSQ_ERR_SUCCESS;
+}
+
+int prov_on_reload(int event, void *data, void *userdata)
+{
+    struct prov_plugin *pl = userdata;
+
+    (void)event;
+    (void)data;
+    (void)prov_rights_forget(pl->rights, prov_span(NULL, 0));
+    prov_sessions_new_epoch(pl->sessions);
+    prov_log(PROV_LOG_INFO,
+             "reload text=\"Policies are read again; options are read at start only, "
+             "and registry changes need no reload.\"");
+    return MOSQ_ERR_SUCCESS;
+}

@@ -1,0 +1,34 @@
+/*
+ * compat.h - Mosquitto's plugin headers, and what differs between broker versions 2.0.11 and 2.1.x.
+ *
+ * One binary serves all: what only newer brokers have is looked up when the plugin starts.
+ */
+#ifndef PROV_COMPAT_H
+#define PROV_COMPAT_H
+
+#include <stdbool.h>
+
+#if __has_include(<mosquitto/broker.h>)
+#include <mosquitto.h>
+#else
+#include <mosquitto.h>
+#include <mosquitto_broker.h>
+#include <mosquitto_plugin.h>
+#endif
+
+/* Values that 2.0's headers do not have (mosquitto/defs.h of 2.1.2). */
+#define PROV_MOSQ_AUTH_DELAYED (-5)
+#define PROV_MOSQ_PLUGIN_IGNORE 32
+
+struct prov_compat {
+    /* 2.1: answers a CONNECT for which BASIC_AUTH returned PROV_MOSQ_AUTH_DELAYED; NULL on 2.0 */
+    void (*complete_basic_auth)(const char *client_id, int result);
+    /* what leaves a client to others: on 2.1 as if this plugin were not there; on 2.0 an ACL check
+     * that every plugin defers is denied */
+    int defer;
+    bool defer_denies;
+};
+
+void prov_compat_load(struct prov_compat *out);
+
+#endif

@@ -1,0 +1,280 @@
+/* plugin.c - Mosquitto's entry points: start, stop, and what is looked after in between. */
+#include "plugin.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "adapter.h"
+#include "changes.h"
+#include "contact.h"
+#include "core/feed.h"
+#include "report.h"
+#include "run/log.h"
+#include "store/store_lmdb.h"
+#include "trust.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Lines from other threads that wait for the broker's. */
+#define LOG_RING_LINES 1024
+
+static const struct {
+    int event;
+    int (*call)(int event, void *data, void *userdata);
+} callbacks[] = {
+    { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth }, { MOSQ_EVT_ACL_CHECK, prov_on_acl_check },
+    { MOSQ_EVT_DISCONNECT, prov_on_disconnect }, { MOSQ_EVT_TICK, prov_on_tick },
+    { MOSQ_EVT_RELOAD, prov_on_reload },
+};
+
+int64_t prov_now_ms(void)
+{
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+enum prov_rc prov_read(struct prov_plugin *pl, struct prov_tx *tx, struct prov_err *err)
+{
+    enum prov_rc rc;
+
+    *tx = (struct prov_tx){ NULL, prov_now_ms(), err };
+    rc = prov_txn_begin(pl->store, PROV_TXN_READ, NULL, &tx->txn);
+    if (rc != PROV_OK)
+        (void)prov_fail(err, rc, "InternalFailureException", "%s", prov_store_why(pl->store));
+    return rc;
+}
+
+void prov_attend(struct prov_plugin *pl)
+{
+    if (prov_pool_ready(pl->pool)) {
+        prov_wake_heard(pl->wake);
+        (void)prov_pool_drain(pl->pool);
+    }
+    prov_log_drain();
+    prov_changes_follow(pl);
+}
+
+/* ---- start ------------------------------------------------------------------------------------
+ */
+
+static void to_broker_log(void *ctx, enum prov_level level, const char *text)
+{
+    static const int levels[] = {
+        [PROV_LOG_DEBUG] = MOSQ_LOG_DEBUG,   [PROV_LOG_INFO] = MOSQ_LOG_INFO,
+        [PROV_LOG_NOTICE] = MOSQ_LOG_NOTICE, [PROV_LOG_WARNING] = MOSQ_LOG_WARNING,
+        [PROV_LOG_ERROR] = MOSQ_LOG_ERR,     [PROV_LOG_AUDIT] = MOSQ_LOG_NOTICE,
+    };
+
+    (void)ctx;
+    mosquitto_log_printf(levels[level], "provisioning: %s", text);
+}
+
+static enum prov_rc load_conf(struct prov_plugin *pl, const struct mosquitto_opt *options,
+                              int count, struct prov_err *err)
+{
+    const size_t n = count > 0 ? (size_t)count : 0;
+    struct prov_option *copies = calloc(n + 1, sizeof *copies);
+    enum prov_rc rc;
+
+    if (copies == NULL)
+        return prov_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        copies[i] = (struct prov_option){ options[i].key, options[i].value };
+    rc = prov_conf_load(copies, n, &pl->conf, err);
+    free(copies);
+    return rc;
+}
+
+static enum prov_rc open_store(struct prov_plugin *pl, struct prov_err *err)
+{
+    const struct prov_store_lmdb_opts opts = {
+        .dir = pl->conf.db_path,
+        .max_bytes = pl->conf.db_max_mb * 1024 * 1024,
+        .create = true,
+    };
+    enum prov_rc rc;
+
+    rc = prov_store_lmdb_open(&opts, &prov_registry_schema, &pl->store, err);
+    return rc != PROV_OK ? rc : prov_store_lmdb_claim(pl->store, err);
+}
+
+/* account_id and region live in the store, where provctl needs them too; an option that says
+ * otherwise is a mistake. */
+static enum prov_rc check_settings(struct prov_plugin *pl, struct prov_tx *tx)
+{
+    struct prov_settings settings;
+    const enum prov_rc rc = prov_settings_get(tx, &settings);
+
+    if (rc != PROV_OK)
+        return rc;
+    if (pl->conf.account_id != NULL && strcmp(pl->conf.account_id, settings.account_id) != 0)
+        return prov_fail(tx->err, PROV_EINVAL, "InvalidRequestException",
+                         "account_id %s is not the store's, which is %s: remove the option, or run "
+                         "`provctl --db %s init --account-id %s`",
+                         pl->conf.account_id, settings.account_id, pl->conf.db_path,
+                         pl->conf.account_id);
+    if (pl->conf.region != NULL && strcmp(pl->conf.region, settings.region) != 0)
+        return prov_fail(tx->err, PROV_EINVAL, "InvalidRequestException",
+                         "region %s is not the store's, which is %s: remove the option, or run "
+                         "`provctl --db %s init --region %s`",
+                         pl->conf.region, settings.region, pl->conf.db_path, pl->conf.region);
+    return PROV_OK;
+}
+
+static enum prov_rc look_at_store(struct prov_plugin *pl, struct prov_err *err)
+{
+    struct prov_tx tx;
+    enum prov_rc rc;
+
+    rc = prov_read(pl, &tx, err);
+    if (rc != PROV_OK)
+        return rc;
+    rc = check_settings(pl, &tx);
+    if (rc == PROV_OK)
+        rc = prov_feed_last(&tx, &pl->feed_seq);
+    prov_txn_abort(tx.txn);
+    return rc;
+}
+
+static enum prov_rc start_threads(struct prov_plugin *pl)
+{
+    struct prov_pool_conf conf = {
+        .store = pl->store,
+        .workers = (unsigned)pl->conf.worker_threads,
+        .queue_limit = (unsigned)pl->conf.queue_limit,
+    };
+
+    if (prov_wake_new(&pl->wake) == PROV_OK) {
+        conf.wake = prov_wake_send;
+        conf.wake_ctx = pl->wake;
+    } else {
+        prov_log(PROV_LOG_WARNING, "no-wake text=\"No real-time signal is free to wake the broker "
+                                   "with: finished work waits up to 100 ms.\"");
+    }
+    return prov_pool_new(&conf, &pl->pool);
+}
+
+static enum prov_rc make_parts(struct prov_plugin *pl, struct prov_err *err)
+{
+    enum prov_rc rc;
+
+    rc = prov_rights_new(&pl->rights);
+    if (rc == PROV_OK)
+        rc = prov_issuers_new(&pl->issuers);
+    if (rc == PROV_OK)
+        rc = prov_sessions_new(&pl->sessions);
+    if (rc == PROV_OK)
+        rc = prov_reports_new(&pl->reports);
+    if (rc == PROV_OK)
+        rc = prov_contacts_new(&pl->contacts);
+    if (rc == PROV_OK)
+        rc = start_threads(pl);
+    if (rc == PROV_ENOMEM)
+        return prov_nomem(err);
+    return rc != PROV_OK ? rc : prov_trust_start(pl, &pl->trust, err);
+}
+
+static enum prov_rc register_callbacks(struct prov_plugin *pl, struct prov_err *err)
+{
+    int code;
+
+    for (size_t i = 0; i < PROV_COUNT(callbacks); i++) {
+        code = mosquitto_callback_register(pl->id, callbacks[i].event, callbacks[i].call, NULL, pl);
+        if (code != MOSQ_ERR_SUCCESS)
+            return prov_fail(err, PROV_EBUG, "InternalFailureException",
+                             "the broker does not take the callback for event %d (%d)",
+                             callbacks[i].event, code);
+    }
+    return PROV_OK;
+}
+
+static enum prov_rc start(struct prov_plugin *pl, const struct mosquitto_opt *options, int count,
+                          struct prov_err *err)
+{
+    enum prov_rc rc;
+
+    prov_compat_load(&pl->compat);
+    rc = load_conf(pl, options, count, err);
+    if (rc == PROV_OK)
+        rc = open_store(pl, err);
+    if (rc == PROV_OK)
+        rc = look_at_store(pl, err);
+    if (rc == PROV_OK)
+        rc = make_parts(pl, err);
+    return rc != PROV_OK ? rc : register_callbacks(pl, err);
+}
+
+/* ---- stop -------------------------------------------------------------------------------------
+ */
+
+/* Also of what was started only in part. The pool first: its jobs use all the rest. */
+static void stop(struct prov_plugin *pl)
+{
+    for (size_t i = 0; i < PROV_COUNT(callbacks); i++)
+        (void)mosquitto_callback_unregister(pl->id, callbacks[i].event, callbacks[i].call, NULL);
+    prov_trust_stop(pl->trust);
+    prov_pool_free(pl->pool);
+    prov_wake_free(pl->wake);
+    prov_contacts_free(pl->contacts);
+    prov_reports_free(pl->reports);
+    prov_sessions_free(pl->sessions);
+    prov_issuers_free(pl->issuers);
+    prov_rights_free(pl->rights);
+    prov_store_free(pl->store);
+    prov_conf_release(&pl->conf);
+    prov_log_stop();
+    free(pl);
+}
+
+/* ---- entry points -----------------------------------------------------------------------------
+ */
+
+EXPORT int mosquitto_plugin_version(int count, const int *versions);
+EXPORT int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata,
+                                 struct mosquitto_opt *options, int count);
+EXPORT int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *options, int count);
+
+int mosquitto_plugin_version(int count, const int *versions)
+{
+    for (int i = 0; i < count; i++) {
+        if (versions[i] == 5)
+            return 5;
+    }
+    return -1;
+}
+
+int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata, struct mosquitto_opt *options,
+                          int count)
+{
+    struct prov_plugin *pl = calloc(1, sizeof *pl);
+    struct prov_err err = { 0 };
+    enum prov_rc rc;
+
+    if (pl == NULL || prov_log_start(to_broker_log, NULL, LOG_RING_LINES) != PROV_OK) {
+        free(pl);
+        return MOSQ_ERR_NOMEM;
+    }
+    pl->id = id;
+    pl->last_tick_ms = prov_now_ms();
+    rc = start(pl, options, count, &err);
+    if (rc != PROV_OK) {
+        prov_log(PROV_LOG_ERROR, "not-started reason=%s text=\"%s\"", prov_rc_name(rc), err.text);
+        stop(pl);
+        return rc == PROV_ENOMEM ? MOSQ_ERR_NOMEM : MOSQ_ERR_INVAL;
+    }
+    prov_log(PROV_LOG_NOTICE, "started version=%s db=%s first_connect=%s", PROV_VERSION,
+             pl->conf.db_path, pl->conf.first_connect == PROV_FIRST_ACCEPT ? "accept" : "drop");
+    *userdata = pl;
+    return MOSQ_ERR_SUCCESS;
+}
+
+int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *options, int count)
+{
+    (void)options;
+    (void)count;
+    if (userdata != NULL)
+        stop(userdata);
+    return MOSQ_ERR_SUCCESS;
+}

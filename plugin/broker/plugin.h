@@ -1,0 +1,53 @@
+/*
+ * plugin.h - the plugin's one object, and what its files do for each other. Thread: broker, all of
+ * it.
+ */
+#ifndef PROV_PLUGIN_H
+#define PROV_PLUGIN_H
+
+#include <openssl/types.h>
+
+#include "compat.h"
+#include "core/flow.h"
+#include "core/rights.h"
+#include "run/conf.h"
+#include "run/pool.h"
+#include "run/wake.h"
+#include "sessions.h"
+
+struct prov_reports;
+struct prov_contacts;
+struct prov_trust;
+
+struct prov_plugin {
+    mosquitto_plugin_id_t *id;
+    struct prov_compat compat;
+    struct prov_conf conf;
+    struct prov_store *store;
+    struct prov_wake *wake; /* NULL: finished work waits for the next tick */
+    struct prov_pool *pool;
+    struct prov_rights *rights;
+    struct prov_issuers *issuers;
+    struct prov_sessions *sessions;
+    struct prov_reports *reports;
+    struct prov_contacts *contacts;
+    struct prov_trust *trust;
+    prov_attempt_id last_attempt;
+    uint64_t store_version, feed_seq; /* up to where the change feed has been followed */
+    int64_t last_tick_ms;
+    /* what is said once, or not too often */
+    int64_t told_changes_ms;
+    bool told_others, told_no_ticks;
+};
+
+/* Milliseconds since 1970. */
+int64_t prov_now_ms(void);
+
+/* A reading transaction in *tx, with err for its errors; ended with prov_txn_abort(tx->txn). */
+PROV_MUST_USE enum prov_rc prov_read(struct prov_plugin *pl, struct prov_tx *tx,
+                                     struct prov_err *err);
+
+/* Looks for finished jobs, lines to log and changes to follow. Cheap when there is nothing. */
+void prov_attend(struct prov_plugin *pl);
+
+#endif

@@ -1,0 +1,277 @@
+#include "sessions.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+/* Devices away for which deliveries come in; those forgotten are looked up in the store again. */
+#define MAX_AWAY 4096
+
+/* All sessions of one certificate. */
+struct peers {
+    UT_hash_handle hh;
+    struct prov_id cert; /* the key */
+    struct prov_session *head;
+};
+
+struct prov_sessions {
+    struct prov_session *by_client, *by_away_id;
+    struct peers *by_cert;
+    struct prov_session *to_reap, *to_kick;
+    uint64_t last_number, epoch;
+};
+
+enum prov_rc prov_sessions_new(struct prov_sessions **out)
+{
+    *out = calloc(1, sizeof **out);
+    return *out != NULL ? PROV_OK : PROV_ENOMEM;
+}
+
+/* ---- of one certificate -----------------------------------------------------------------------
+ */
+
+static struct peers *find_peers(struct prov_sessions *table, const struct prov_id *cert)
+{
+    struct peers *peers = NULL;
+
+    HASH_FIND(hh, table->by_cert, cert->b, PROV_ID_LEN, peers);
+    return peers;
+}
+
+static bool join_peers(struct prov_sessions *table, struct prov_session *session)
+{
+    struct peers *peers = find_peers(table, &session->cert);
+
+    if (peers == NULL) {
+        peers = calloc(1, sizeof *peers);
+        if (peers == NULL)
+            return false;
+        peers->cert = session->cert;
+        HASH_ADD(hh, table->by_cert, cert.b, PROV_ID_LEN, peers);
+        if (peers->hh.tbl == NULL) {
+            free(peers);
+            return false;
+        }
+    }
+    DL_APPEND(peers->head, session);
+    return true;
+}
+
+static void leave_peers(struct prov_sessions *table, struct prov_session *session)
+{
+    struct peers *peers = find_peers(table, &session->cert);
+
+    if (peers == NULL)
+        return;
+    DL_DELETE(peers->head, session);
+    if (peers->head != NULL)
+        return;
+    HASH_DEL(table->by_cert, peers);
+    free(peers);
+}
+
+struct prov_session *prov_sessions_of(struct prov_sessions *table, const struct prov_id *cert)
+{
+    const struct peers *peers = find_peers(table, cert);
+
+    return peers != NULL ? peers->head : NULL;
+}
+
+bool prov_sessions_waiting(struct prov_sessions *table, const struct prov_id *cert,
+                           const char *client_id)
+{
+    for (const struct prov_session *s = prov_sessions_of(table, cert); s != NULL; s = s->next) {
+        if (s->kind == PROV_SESSION_WAITING && !s->gone && strcmp(s->client_id, client_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+void prov_sessions_each_cert(struct prov_sessions *table,
+                             void (*visit)(void *ctx, const struct prov_id *cert), void *ctx)
+{
+    for (const struct peers *peers = table->by_cert; peers != NULL; peers = peers->hh.next)
+        visit(ctx, &peers->cert);
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------
+ */
+
+static struct prov_session *make(struct prov_sessions *table, enum prov_session_kind kind,
+                                 const struct prov_id *cert, const char *client_id)
+{
+    const size_t n = strlen(client_id) + 1;
+    struct prov_session *session = calloc(1, sizeof *session + n);
+
+    if (session == NULL)
+        return NULL;
+    memcpy(session->client_id, client_id, n);
+    session->kind = kind;
+    session->number = ++table->last_number;
+    if (cert == NULL)
+        return session;
+    session->cert = *cert;
+    if (join_peers(table, session))
+        return session;
+    free(session);
+    return NULL;
+}
+
+/* Frees a session that no hash has any more. */
+static void destroy(struct prov_sessions *table, struct prov_session *session)
+{
+    if (session->kick)
+        LL_DELETE2(table->to_kick, session, kick_next);
+    if (session->kind != PROV_SESSION_OTHER)
+        leave_peers(table, session);
+    prov_policy_free(session->policy);
+    free(session);
+}
+
+struct prov_session *prov_sessions_find(struct prov_sessions *table, const void *client)
+{
+    struct prov_session *session = NULL;
+
+    HASH_FIND_PTR(table->by_client, &client, session);
+    return session;
+}
+
+struct prov_session *prov_sessions_open(struct prov_sessions *table, const void *client,
+                                        enum prov_session_kind kind, const struct prov_id *cert,
+                                        const char *client_id, const char *address)
+{
+    struct prov_session *old = prov_sessions_find(table, client);
+    struct prov_session *session;
+
+    if (old != NULL)
+        prov_sessions_close(table, old);
+    prov_sessions_reap(table); /* the pointer has a new owner */
+    session = make(table, kind, cert, client_id);
+    if (session == NULL)
+        return NULL;
+    session->client = client;
+    (void)prov_span_copy(prov_span_str(address), session->address, sizeof session->address);
+    HASH_ADD_PTR(table->by_client, client, session);
+    if (session->hh.tbl != NULL)
+        return session;
+    destroy(table, session);
+    return NULL;
+}
+
+void prov_sessions_close(struct prov_sessions *table, struct prov_session *session)
+{
+    if (session->gone)
+        return;
+    session->gone = true;
+    LL_PREPEND2(table->to_reap, session, reap_next);
+}
+
+void prov_sessions_reap(struct prov_sessions *table)
+{
+    struct prov_session *session;
+
+    while ((session = table->to_reap) != NULL) {
+        table->to_reap = session->reap_next;
+        HASH_DEL(table->by_client, session);
+        destroy(table, session);
+    }
+}
+
+/* ---- disconnecting ----------------------------------------------------------------------------
+ */
+
+void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session)
+{
+    if (session->kick || session->gone || session->kind != PROV_SESSION_DEVICE)
+        return;
+    session->kick = true;
+    LL_PREPEND2(table->to_kick, session, kick_next);
+}
+
+struct prov_session *prov_sessions_next_kick(struct prov_sessions *table)
+{
+    struct prov_session *session;
+
+    while ((session = table->to_kick) != NULL) {
+        table->to_kick = session->kick_next;
+        session->kick = false;
+        if (!session->gone)
+            return session;
+    }
+    return NULL;
+}
+
+/* ---- away -------------------------------------------------------------------------------------
+ */
+
+static void drop_away(struct prov_sessions *table, struct prov_session *session)
+{
+    HASH_DEL(table->by_away_id, session);
+    destroy(table, session);
+}
+
+struct prov_session *prov_sessions_away(struct prov_sessions *table, const char *client_id)
+{
+    struct prov_session *session = NULL;
+
+    HASH_FIND_STR(table->by_away_id, client_id, session);
+    return session;
+}
+
+struct prov_session *prov_sessions_add_away(struct prov_sessions *table, const char *client_id,
+                                            const struct prov_id *cert)
+{
+    struct prov_session *session;
+
+    if (HASH_COUNT(table->by_away_id) >= MAX_AWAY)
+        drop_away(table, table->by_away_id); /* the first is the oldest */
+    session = make(table, PROV_SESSION_AWAY, cert, client_id);
+    if (session == NULL)
+        return NULL;
+    session->stale = true;
+    HASH_ADD_STR(table->by_away_id, client_id, session);
+    if (session->hh.tbl != NULL)
+        return session;
+    destroy(table, session);
+    return NULL;
+}
+
+void prov_sessions_forget_away(struct prov_sessions *table, const char *client_id)
+{
+    struct prov_session *session = prov_sessions_away(table, client_id);
+
+    if (session != NULL)
+        drop_away(table, session);
+}
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
+void prov_sessions_new_epoch(struct prov_sessions *table)
+{
+    table->epoch++;
+}
+
+uint64_t prov_sessions_epoch(const struct prov_sessions *table)
+{
+    return table->epoch;
+}
+
+void prov_sessions_free(struct prov_sessions *table)
+{
+    struct prov_session *session, *next;
+
+    if (table == NULL)
+        return;
+    prov_sessions_reap(table);
+    HASH_ITER(hh, table->by_client, session, next)
+    {
+        HASH_DEL(table->by_client, session);
+        destroy(table, session);
+    }
+    HASH_ITER(hh, table->by_away_id, session, next)
+    {
+        drop_away(table, session);
+    }
+    free(table);
+}

@@ -1,0 +1,86 @@
+/*
+ * sessions.h - who is connected, and with which rights.
+ *
+ * Found by the broker's client pointer, which is unique while a client is connected and may be used
+ * for another one afterwards: BASIC_AUTH opens a session in the place of any older one. Thread:
+ * broker.
+ */
+#ifndef PROV_SESSIONS_H
+#define PROV_SESSIONS_H
+
+#include "core/hash.h"
+#include "core/policy.h"
+#include "core/registry.h"
+
+enum prov_session_kind {
+    PROV_SESSION_OTHER,   /* a client that is not ours */
+    PROV_SESSION_DEVICE,  /* came in with a registered certificate */
+    PROV_SESSION_WAITING, /* a first contact whose CONNECT is answered later (Mosquitto 2.1) */
+    PROV_SESSION_AWAY, /* a persistent session whose device is not connected; found by client id */
+};
+
+struct prov_session {
+    UT_hash_handle hh;
+    const void *client; /* the key; NULL for AWAY, whose key is client_id */
+    uint64_t number;    /* never used again in this process */
+    enum prov_session_kind kind;
+    struct prov_id cert;
+    struct prov_policy *policy; /* NULL: no rights */
+    uint64_t epoch; /* of the policy; another than the table's: compile anew before use */
+    bool stale;     /* the certificate or its thing changed: likewise */
+    bool gone;      /* disconnected; kept until the reaping for the Will's ACL check */
+    bool kick;      /* to be disconnected at the next tick */
+    struct prov_session *prev, *next; /* of the same certificate */
+    struct prov_session *reap_next, *kick_next;
+    char address[64];
+    char client_id[]; /* NUL-terminated */
+};
+
+struct prov_sessions;
+
+PROV_MUST_USE enum prov_rc prov_sessions_new(struct prov_sessions **out);
+void prov_sessions_free(struct prov_sessions *table); /* NULL is accepted */
+
+struct prov_session *prov_sessions_find(struct prov_sessions *table, const void *client);
+
+/*
+ * The session of a connected client, in the place of any older one of that pointer. cert is NULL
+ * for OTHER. NULL when out of memory; there is no session then.
+ */
+struct prov_session *prov_sessions_open(struct prov_sessions *table, const void *client,
+                                        enum prov_session_kind kind, const struct prov_id *cert,
+                                        const char *client_id, const char *address);
+
+/* The client disconnected: it keeps its rights until prov_sessions_reap. */
+void prov_sessions_close(struct prov_sessions *table, struct prov_session *session);
+/* Frees what was closed. Called when no callback of the broker's is under way for a closed client.
+ */
+void prov_sessions_reap(struct prov_sessions *table);
+
+/* A session whose device is away; made on demand, the oldest forgotten beyond a bound. */
+struct prov_session *prov_sessions_away(struct prov_sessions *table, const char *client_id);
+struct prov_session *prov_sessions_add_away(struct prov_sessions *table, const char *client_id,
+                                            const struct prov_id *cert);
+void prov_sessions_forget_away(struct prov_sessions *table, const char *client_id);
+
+/* The first session of a certificate; follow next. */
+struct prov_session *prov_sessions_of(struct prov_sessions *table, const struct prov_id *cert);
+
+/* To be disconnected at the next tick: not now, since a callback of the client's may be under way.
+ */
+void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session);
+/* Takes the next one to be disconnected off the list; NULL: none. */
+struct prov_session *prov_sessions_next_kick(struct prov_sessions *table);
+
+/* Is a CONNECT with this client id waiting to be answered? */
+bool prov_sessions_waiting(struct prov_sessions *table, const struct prov_id *cert,
+                           const char *client_id);
+
+/* Every policy is to be compiled anew before its next use. */
+void prov_sessions_new_epoch(struct prov_sessions *table);
+uint64_t prov_sessions_epoch(const struct prov_sessions *table);
+/* Every certificate that has a session, once each. */
+void prov_sessions_each_cert(struct prov_sessions *table,
+                             void (*visit)(void *ctx, const struct prov_id *cert), void *ctx);
+
+#endif

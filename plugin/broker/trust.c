@@ -1,0 +1,250 @@
+#include "trust.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+
+#include "core/ident.h"
+#include "report.h"
+#include "run/log.h"
+
+struct prov_trust {
+    struct prov_plugin *pl;
+    int ctx_index;  /* of SSL_CTX: its new-function is the hook */
+    int leaf_index; /* of X509: the decision */
+};
+
+/* ---- alerts -----------------------------------------------------------------------------------
+ */
+
+/* What OpenSSL makes the TLS alert from (ssl/statem/statem_lib.c, ssl_x509err2alert). */
+static int verify_error(enum prov_reason reason)
+{
+    switch (reason) {
+    case PROV_REASON_CERT_REVOKED:
+        return X509_V_ERR_CERT_REVOKED; /* certificate_revoked */
+    case PROV_REASON_EXPIRED:
+        return X509_V_ERR_CERT_HAS_EXPIRED; /* certificate_expired */
+    case PROV_REASON_NOT_YET_VALID:
+        return X509_V_ERR_CERT_NOT_YET_VALID; /* bad_certificate */
+    case PROV_REASON_UNKNOWN_ISSUER:
+    case PROV_REASON_CA_INACTIVE:
+    case PROV_REASON_CA_EXPIRED:
+    case PROV_REASON_NO_AUTO_REGISTRATION:
+        return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY; /* unknown_ca */
+    case PROV_REASON_ISSUER_KEY:
+        return X509_V_ERR_CERT_SIGNATURE_FAILURE; /* decrypt_error */
+    case PROV_REASON_STORE:
+    case PROV_REASON_INTERNAL:
+        return X509_V_ERR_OUT_OF_MEM; /* internal_error */
+    case PROV_REASON_LEAF_IS_CA:
+    case PROV_REASON_USAGE:
+        return X509_V_ERR_INVALID_PURPOSE; /* unsupported_certificate */
+    default:
+        return X509_V_ERR_CERT_REJECTED; /* bad_certificate */
+    }
+}
+
+/* ---- the callback -----------------------------------------------------------------------------
+ */
+
+static void peer_address(SSL *ssl, char *out, size_t cap)
+{
+    struct sockaddr_storage peer = { 0 };
+    socklen_t n = sizeof peer;
+    const void *from = NULL;
+
+    *out = '\0';
+    if (getpeername(SSL_get_fd(ssl), (struct sockaddr *)&peer, &n) != 0)
+        return;
+    if (peer.ss_family == AF_INET)
+        from = &((const struct sockaddr_in *)&peer)->sin_addr;
+    else if (peer.ss_family == AF_INET6)
+        from = &((const struct sockaddr_in6 *)&peer)->sin6_addr;
+    if (from != NULL)
+        (void)inet_ntop(peer.ss_family, from, out, (socklen_t)cap);
+}
+
+static void report_refusal(struct prov_plugin *pl, SSL *ssl, X509 *leaf,
+                           const struct prov_decision *decision, const char *detail)
+{
+    char address[64];
+    const struct prov_refusal refusal = {
+        .reason = decision->reason,
+        .cert = decision->cert,
+        .ca = decision->ca,
+        .address = address,
+        .leaf = leaf,
+        .detail = prov_span_str(detail),
+    };
+
+    peer_address(ssl, address, sizeof address);
+    prov_report(pl, &refusal);
+}
+
+/* Resumption would skip this callback, and a ticket costs the broker more than it saves here. */
+static void no_resumption(SSL *ssl)
+{
+    (void)SSL_set_num_tickets(ssl, 0);
+    (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
+}
+
+static void decide(struct prov_plugin *pl, X509 *leaf, struct prov_decision *decision,
+                   struct prov_err *err)
+{
+    struct prov_tx tx;
+    struct prov_id id;
+    enum prov_rc rc;
+
+    memset(decision, 0, sizeof *decision);
+    decision->outcome = PROV_REFUSED;
+    rc = prov_ident_id(leaf, &id);
+    if (rc == PROV_OK)
+        rc = prov_read(pl, &tx, err);
+    if (rc == PROV_OK) {
+        rc = prov_flow_admit(pl->issuers, &tx, leaf, &id, decision);
+        prov_txn_abort(tx.txn);
+    }
+    if (rc == PROV_OK)
+        return;
+    decision->outcome = PROV_REFUSED;
+    decision->reason = rc == PROV_ESTORE ? PROV_REASON_STORE : PROV_REASON_INTERNAL;
+}
+
+/* BASIC_AUTH gets the same object and finds the decision on it; without memory it decides anew. */
+static void remember(const struct prov_trust *trust, X509 *leaf,
+                     const struct prov_decision *decision)
+{
+    struct prov_decision *note = X509_get_ex_data(leaf, trust->leaf_index);
+
+    if (note == NULL) {
+        note = malloc(sizeof *note);
+        if (note == NULL || X509_set_ex_data(leaf, trust->leaf_index, note) != 1) {
+            free(note);
+            return;
+        }
+    }
+    *note = *decision;
+}
+
+/* The broker's own cafile or capath has the say about a certificate that is not ours. */
+static bool others_trust(X509_STORE_CTX *ctx)
+{
+    if (X509_verify_cert(ctx) > 0)
+        return true;
+    /* OpenSSL makes the alert from the error, which stays as the verification left it */
+    if (X509_STORE_CTX_get_error(ctx) == X509_V_OK)
+        X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
+    return false;
+}
+
+static int verify(X509_STORE_CTX *ctx, void *arg)
+{
+    struct prov_trust *trust = arg;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
+    struct prov_decision decision;
+    struct prov_err err = { 0 };
+
+    if (ssl == NULL || leaf == NULL) {
+        X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
+        return 0;
+    }
+    no_resumption(ssl);
+    decide(trust->pl, leaf, &decision, &err);
+    remember(trust, leaf, &decision);
+    if (decision.outcome == PROV_KNOWN || decision.outcome == PROV_NEW) {
+        X509_STORE_CTX_set_error(ctx, X509_V_OK);
+        return 1;
+    }
+    if (decision.outcome == PROV_FOREIGN && others_trust(ctx))
+        return 1;
+    if (decision.outcome == PROV_REFUSED)
+        X509_STORE_CTX_set_error(ctx, verify_error(decision.reason));
+    report_refusal(trust->pl, ssl, leaf, &decision, err.text);
+    return 0;
+}
+
+/* ---- hooking in -------------------------------------------------------------------------------
+ */
+
+static void on_new_ctx(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl,
+                       void *argp)
+{
+    SSL_CTX *ctx = parent;
+
+    (void)ptr;
+    (void)ad;
+    (void)index;
+    (void)argl;
+    if (SSL_CTX_get_ssl_method(ctx) != TLS_server_method())
+        return; /* a bridge's or a plugin's client side */
+    SSL_CTX_set_cert_verify_callback(ctx, verify, argp);
+    /* the server's chain is what its certfile holds; OpenSSL would look for a longer one at each
+     * handshake */
+    (void)SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+}
+
+static void free_note(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+    (void)parent;
+    (void)ad;
+    (void)index;
+    (void)argl;
+    (void)argp;
+    free(ptr);
+}
+
+/* A copy of the certificate is another connection's at best: it starts without a decision. */
+static int dup_note(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *from, void **from_d, int index,
+                    long argl, void *argp)
+{
+    (void)to;
+    (void)from;
+    (void)index;
+    (void)argl;
+    (void)argp;
+    *from_d = NULL;
+    return 1;
+}
+
+enum prov_rc prov_trust_start(struct prov_plugin *pl, struct prov_trust **out, struct prov_err *err)
+{
+    struct prov_trust *trust = calloc(1, sizeof *trust);
+
+    if (trust == NULL)
+        return prov_nomem(err);
+    trust->pl = pl;
+    trust->leaf_index =
+        CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_X509, 0, NULL, NULL, dup_note, free_note);
+    trust->ctx_index =
+        CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, trust, on_new_ctx, NULL, NULL);
+    if (trust->leaf_index < 0 || trust->ctx_index < 0) {
+        prov_trust_stop(trust);
+        return prov_fail(err, PROV_EBUG, "InternalFailureException",
+                         "OpenSSL has no room for this plugin's data");
+    }
+    *out = trust;
+    return PROV_OK;
+}
+
+void prov_trust_stop(struct prov_trust *trust)
+{
+    if (trust == NULL)
+        return;
+    /* from here on OpenSSL calls none of the functions above for these indices */
+    if (trust->ctx_index >= 0)
+        (void)CRYPTO_free_ex_index(CRYPTO_EX_INDEX_SSL_CTX, trust->ctx_index);
+    if (trust->leaf_index >= 0)
+        (void)CRYPTO_free_ex_index(CRYPTO_EX_INDEX_X509, trust->leaf_index);
+    free(trust);
+}
+
+const struct prov_decision *prov_trust_decision(const struct prov_trust *trust, X509 *leaf)
+{
+    return X509_get_ex_data(leaf, trust->leaf_index);
+}

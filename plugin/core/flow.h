@@ -1,0 +1,94 @@
+/*
+ * flow.h - a device's way in, in steps: the handshake, the CONNECT packet, the first contact.
+ *
+ * Decisions only: what is slow or writes is handed back to the caller to be done elsewhere (design
+ * D1 to D4). What the handshake accepted is decided again at CONNECT from the registry, since a
+ * resumed TLS session skips the handshake.
+ */
+#ifndef PROV_FLOW_H
+#define PROV_FLOW_H
+
+#include "attempt.h"
+#include "reason.h"
+#include "registry.h"
+
+enum prov_outcome {
+    PROV_FOREIGN, /* not ours: reason says why; the broker's own trust decides */
+    PROV_REFUSED, /* ours, and not let in */
+    PROV_KNOWN,   /* registered and ACTIVE */
+    PROV_NEW,     /* to be recorded and provisioned: unknown under a CA that admits new devices, or
+                     pending */
+};
+
+struct prov_decision {
+    enum prov_outcome outcome;
+    enum prov_reason reason; /* PROV_REASON_NONE when accepted */
+    struct prov_id cert, ca; /* ca zero: not known, or none */
+};
+
+/* ---- admission: broker thread -----------------------------------------------------------------
+ */
+
+/* Parsed CA certificates, so that none is decoded twice. Thread: one at a time. */
+struct prov_issuers;
+
+PROV_MUST_USE enum prov_rc prov_issuers_new(struct prov_issuers **out);
+void prov_issuers_free(struct prov_issuers *issuers); /* NULL is accepted */
+
+/*
+ * May this certificate's holder come in? Asked in the handshake and again at CONNECT. id is
+ * prov_ident_id of leaf. A registered certificate costs one look-up and no decoding; an unknown one
+ * a public-key operation per CA of its issuer's name.
+ *
+ * PENDING_ACTIVATION is PROV_NEW: each connect runs the template again until it succeeds (reference
+ * section 13, 5).
+ */
+PROV_MUST_USE enum prov_rc prov_flow_admit(struct prov_issuers *issuers, struct prov_tx *tx,
+                                           X509 *leaf, const struct prov_id *id,
+                                           struct prov_decision *out);
+
+/* 1 to PROV_MAX_CLIENT_ID bytes of UTF-8, not starting with '$' (reference section 11). */
+bool prov_flow_client_id_ok(struct prov_span client_id);
+
+/* ---- first contact: prepared by a worker, applied by the writer ---------------------------------
+ */
+
+/* One device's first contact. Everything in it is a copy. */
+struct prov_contact {
+    /* what is asked */
+    struct prov_id cert, ca;
+    struct prov_buf der;
+    prov_attempt_id attempt;
+    char client_id[PROV_MAX_CLIENT_ID + 1];
+    char address[64];
+    /* what prepare found */
+    X509 *leaf;
+    struct prov_plan *plan;
+    char template_name[PROV_MAX_TEMPLATE_NAME + 1];
+    uint32_t template_version;
+    /* how it went, after apply: PROV_REASON_PROVISIONED, or why not */
+    enum prov_reason reason;
+    char detail[512];
+    char thing_name[PROV_MAX_NAME + 1];
+};
+
+PROV_MUST_USE enum prov_rc prov_contact_new(X509 *leaf, const struct prov_decision *decision,
+                                            struct prov_contact **out);
+void prov_contact_free(struct prov_contact *contact); /* NULL is accepted */
+
+/*
+ * worker, read transaction: decodes, evaluates the CA's template to a plan. A template that is
+ * missing or fails is a result (contact->reason), not an error: the certificate is recorded all the
+ * same. Errors: PROV_ESTORE, PROV_ENOMEM.
+ */
+PROV_MUST_USE enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *tx);
+
+/*
+ * writer: records the certificate as PENDING_ACTIVATION unless it is, carries out the plan and
+ * activates, all or nothing, and writes the attempt. When the plan fails the record and the attempt
+ * stay. What changed since prepare is seen: the CA's state, the template's version, the certificate
+ * itself. May run again from the start. Errors: PROV_ESTORE, PROV_ENOMEM.
+ */
+PROV_MUST_USE enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx);
+
+#endif

@@ -1,0 +1,218 @@
+#include "reg.h"
+
+static struct prov_span text(const char *s)
+{
+    return prov_span_str(s);
+}
+
+static enum prov_rc exists_fail(struct prov_tx *tx, const char *property, const char *thing)
+{
+    return prov_fail(tx->err, PROV_ECONFLICT, "ResourceConflictsException",
+                     "thing \"%s\" exists, and its OverrideSettings say FAIL for %s", thing,
+                     property);
+}
+
+/* ---- things -----------------------------------------------------------------------------------
+ */
+
+/* What OverrideSettings leaves unsaid: never silent loss of data (reference section 13, 3). */
+static enum prov_override effective(enum prov_override given, enum prov_override fallback)
+{
+    return given == PROV_OVERRIDE_DEFAULT ? fallback : given;
+}
+
+static size_t plan_attrs(const struct prov_plan *plan, struct prov_attr out[static PROV_MAX_ATTRS])
+{
+    const size_t n = plan->n_attrs < PROV_MAX_ATTRS ? plan->n_attrs : PROV_MAX_ATTRS;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = (struct prov_attr){ text(plan->attrs[i].name), text(plan->attrs[i].value) };
+    return n;
+}
+
+static enum prov_rc check_fail_overrides(struct prov_tx *tx, const struct prov_plan *plan)
+{
+    if (plan->has_attrs && plan->on_attrs == PROV_FAIL)
+        return exists_fail(tx, "AttributePayload", plan->thing_name);
+    if (plan->thing_type != NULL && plan->on_type == PROV_FAIL)
+        return exists_fail(tx, "ThingTypeName", plan->thing_name);
+    if (plan->has_groups && plan->on_groups == PROV_FAIL)
+        return exists_fail(tx, "ThingGroups", plan->thing_name);
+    if (plan->billing_group != NULL && plan->on_billing_group == PROV_FAIL)
+        return exists_fail(tx, "BillingGroup", plan->thing_name);
+    return PROV_OK;
+}
+
+static enum prov_rc update_existing(struct prov_tx *tx, const struct prov_plan *plan)
+{
+    const enum prov_override on_attrs = effective(plan->on_attrs, PROV_MERGE);
+    const enum prov_override on_type = effective(plan->on_type, PROV_REPLACE);
+    const struct prov_span type = text(plan->thing_type);
+    struct prov_thing_change change = { 0 };
+    struct prov_attr attrs[PROV_MAX_ATTRS];
+
+    if (plan->has_attrs && on_attrs != PROV_DO_NOTHING) {
+        change.attrs = attrs;
+        change.n_attrs = plan_attrs(plan, attrs);
+        change.set_attrs = true;
+        change.merge = on_attrs == PROV_MERGE;
+    }
+    if (plan->thing_type != NULL && on_type != PROV_DO_NOTHING)
+        change.type = &type;
+    if (!change.set_attrs && change.type == NULL)
+        return PROV_OK;
+    return prov_thing_update(tx, text(plan->thing_name), &change);
+}
+
+static bool planned(const struct prov_plan *plan, struct prov_span group)
+{
+    for (size_t i = 0; i < plan->n_groups; i++) {
+        if (prov_span_eq_str(group, plan->groups[i]))
+            return true;
+    }
+    return false;
+}
+
+static enum prov_rc leave_unplanned(struct prov_tx *tx, const struct prov_plan *plan)
+{
+    char group[PROV_MAX_NAME + 1];
+    struct prov_thing thing;
+    enum prov_rc rc;
+    size_t i;
+
+    for (;;) {
+        rc = prov_thing_get(tx, text(plan->thing_name), &thing);
+        if (rc != PROV_OK)
+            return rc;
+        for (i = 0; i < thing.n_groups && planned(plan, thing.groups[i]);)
+            i++;
+        if (i == thing.n_groups)
+            return PROV_OK;
+        (void)prov_span_copy(thing.groups[i], group, sizeof group);
+        rc = prov_group_remove(tx, text(group), text(plan->thing_name));
+        if (rc != PROV_OK)
+            return rc;
+    }
+}
+
+static enum prov_rc join_groups(struct prov_tx *tx, const struct prov_plan *plan, bool existed)
+{
+    const enum prov_override on_groups = effective(plan->on_groups, PROV_DO_NOTHING);
+    enum prov_rc rc = PROV_OK;
+
+    if (!plan->has_groups || (existed && on_groups == PROV_DO_NOTHING))
+        return PROV_OK;
+    if (existed && on_groups == PROV_REPLACE)
+        rc = leave_unplanned(tx, plan);
+    for (size_t i = 0; rc == PROV_OK && i < plan->n_groups; i++)
+        rc = prov_group_add(tx, text(plan->groups[i]), text(plan->thing_name));
+    return rc;
+}
+
+static enum prov_rc join_billing_group(struct prov_tx *tx, const struct prov_plan *plan,
+                                       bool existed)
+{
+    const enum prov_override on = effective(plan->on_billing_group, PROV_REPLACE);
+
+    if (plan->billing_group == NULL || (existed && on == PROV_DO_NOTHING))
+        return PROV_OK;
+    return prov_billing_add(tx, text(plan->billing_group), text(plan->thing_name));
+}
+
+static enum prov_rc apply_thing(struct prov_tx *tx, const struct prov_plan *plan)
+{
+    struct prov_attr attrs[PROV_MAX_ATTRS];
+    enum prov_rc rc;
+    bool existed;
+
+    rc = reg_exists(tx, REG_THING, text(plan->thing_name));
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        return rc;
+    existed = rc == PROV_OK;
+    if (existed) {
+        rc = check_fail_overrides(tx, plan);
+        if (rc == PROV_OK)
+            rc = update_existing(tx, plan);
+    } else {
+        rc = prov_thing_create(tx, text(plan->thing_name), text(plan->thing_type), attrs,
+                               plan_attrs(plan, attrs));
+    }
+    if (rc == PROV_OK)
+        rc = join_groups(tx, plan, existed);
+    if (rc == PROV_OK)
+        rc = join_billing_group(tx, plan, existed);
+    return rc;
+}
+
+/* ---- policies and the certificate -------------------------------------------------------------
+ */
+
+static enum prov_rc apply_policy(struct prov_tx *tx, const struct prov_id *cert,
+                                 const struct prov_plan_policy *policy)
+{
+    char made[PROV_PLAN_POLICY_NAME + 1];
+    enum prov_rc rc = PROV_OK;
+    struct prov_span name = text(policy->name);
+
+    if (policy->name == NULL) {
+        prov_plan_policy_name(text(policy->document), made);
+        name = text(made);
+        rc = reg_exists(tx, REG_POLICY, name);
+        if (rc == PROV_ENOTFOUND)
+            rc = prov_policy_create(tx, name, text(policy->document));
+    }
+    return rc != PROV_OK ? rc : prov_policy_attach_cert(tx, name, cert);
+}
+
+static enum prov_rc apply_status(struct prov_tx *tx, const struct prov_id *id,
+                                 const struct prov_plan *plan)
+{
+    const enum prov_override on = effective(plan->on_status, PROV_REPLACE);
+    struct prov_cert cert;
+    enum prov_rc rc;
+
+    if (plan->certificate_id == NULL)
+        return PROV_OK;
+    rc = prov_cert_get(tx, id, &cert);
+    if (rc != PROV_OK)
+        return rc;
+    /* a certificate that is only now being provisioned has no status of its own to keep */
+    if (cert.status != PROV_CERT_PENDING_ACTIVATION) {
+        if (on == PROV_DO_NOTHING)
+            return PROV_OK;
+        if (on == PROV_FAIL)
+            return prov_fail(tx->err, PROV_ECONFLICT, "ResourceConflictsException",
+                             "the certificate is %s already, and OverrideSettings say FAIL for "
+                             "Status",
+                             prov_cert_status_name(cert.status));
+    }
+    return prov_cert_set_status(tx, id, plan->activate ? PROV_CERT_ACTIVE : PROV_CERT_INACTIVE);
+}
+
+static enum prov_rc right_certificate(struct prov_tx *tx, const struct prov_id *id,
+                                      const struct prov_plan *plan)
+{
+    struct prov_id named;
+
+    if (plan->certificate_id == NULL)
+        return PROV_OK;
+    if (prov_id_parse(text(plan->certificate_id), &named) && prov_id_eq(&named, id))
+        return PROV_OK;
+    return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                     "the template's CertificateId is not the certificate being provisioned");
+}
+
+enum prov_rc prov_plan_apply(struct prov_tx *tx, const struct prov_id *cert,
+                             const struct prov_plan *plan)
+{
+    enum prov_rc rc;
+
+    rc = right_certificate(tx, cert, plan);
+    if (rc == PROV_OK && plan->thing_name != NULL)
+        rc = apply_thing(tx, plan);
+    for (size_t i = 0; rc == PROV_OK && i < plan->n_policies; i++)
+        rc = apply_policy(tx, cert, &plan->policies[i]);
+    if (rc == PROV_OK && plan->thing_name != NULL)
+        rc = prov_thing_attach(tx, text(plan->thing_name), cert, plan->exclusive);
+    return rc != PROV_OK ? rc : apply_status(tx, cert, plan);
+}

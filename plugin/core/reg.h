@@ -1,0 +1,144 @@
+/* reg.h - what the registry's files share with each other and with nobody else. */
+#ifndef PROV_REG_H
+#define PROV_REG_H
+
+#include "feed.h"
+#include "ident.h"
+#include "record.h"
+#include "registry.h"
+
+/* Table numbers are part of the store's format: append only. Names are in registry.c. */
+enum reg_table {
+    REG_META,         /* "settings" -> settings */
+    REG_CA,           /* id -> prov_ca */
+    REG_CERT,         /* id -> prov_cert */
+    REG_CERT_DER,     /* id -> DER */
+    REG_THING,        /* name -> prov_thing */
+    REG_TYPE,         /* name -> prov_thing_type */
+    REG_GROUP,        /* name -> prov_group */
+    REG_BILLING,      /* name -> prov_billing_group */
+    REG_POLICY,       /* name -> prov_policy_info */
+    REG_POLICY_DOC,   /* name NUL version (4, big-endian) -> prov_version_info */
+    REG_TEMPLATE,     /* name -> prov_template_info */
+    REG_TEMPLATE_DOC, /* as REG_POLICY_DOC */
+    REG_LINK,         /* kind owner NUL member -> nothing */
+    REG_CLIENT,       /* client id -> certificate id */
+    REG_FEED,         /* seq (8, big-endian) -> change */
+    REG_ATTEMPT,      /* attempt id (8, big-endian) -> attempt */
+    REG_TABLES
+};
+
+/* What REG_LINK relates; the first byte of its keys, so part of the store's format. */
+enum reg_link {
+    REG_CERT_OF_CA = 'c',
+    REG_CA_OF_SUBJECT = 's', /* owner: 4 bytes of OpenSSL's canonical name hash */
+    REG_CA_OF_TEMPLATE = 'a',
+    REG_TARGET_OF_POLICY = 'p',
+    REG_THING_OF_GROUP = 'g',
+    REG_GROUP_OF_GROUP = 'h',
+    REG_THING_OF_TYPE = 't',
+    REG_THING_OF_BILLING = 'b',
+    REG_CLIENT_OF_CERT = 'i',
+};
+
+#define REG_INVALID "InvalidRequestException"
+#define REG_NOT_FOUND "ResourceNotFoundException"
+#define REG_EXISTS "ResourceAlreadyExistsException"
+#define REG_IN_USE "DeleteConflictException"
+#define REG_STATE "CertificateStateException"
+#define REG_LIMIT "LimitExceededException"
+#define REG_BAD_CERT "CertificateValidationException"
+#define REG_INTERNAL "InternalFailureException"
+
+/* The store's own failures get their words from the store; other results pass through. */
+enum prov_rc reg_store_result(struct prov_tx *tx, enum prov_rc rc);
+/* PROV_ENOTFOUND: "there is no <what> <name>". */
+enum prov_rc reg_missing(struct prov_tx *tx, const char *what, struct prov_span name);
+
+/* Reads a record; what is the noun of the not-found message. */
+enum prov_rc reg_get(struct prov_tx *tx, enum reg_table table, const struct prov_record *type,
+                     const char *what, struct prov_span key, void *object);
+/* PROV_OK or PROV_ENOTFOUND without a message, for those who ask whether. */
+enum prov_rc reg_exists(struct prov_tx *tx, enum reg_table table, struct prov_span key);
+/* Writes a record; object's spans may point into the store. */
+enum prov_rc reg_put(struct prov_tx *tx, enum reg_table table, const struct prov_record *type,
+                     struct prov_span key, const void *object);
+enum prov_rc reg_put_bytes(struct prov_tx *tx, enum reg_table table, struct prov_span key,
+                           struct prov_span value);
+/* Deleting what is not there is PROV_OK. */
+enum prov_rc reg_del(struct prov_tx *tx, enum reg_table table, struct prov_span key);
+
+/* Visits keys that start with prefix, after prefix+after, until visit says no. key is without the
+ * prefix. */
+enum prov_rc reg_scan(struct prov_tx *tx, enum reg_table table, struct prov_span prefix,
+                      struct prov_span after,
+                      bool (*visit)(void *ctx, struct prov_span key, struct prov_span value),
+                      void *ctx);
+
+enum prov_rc reg_link_add(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
+                          struct prov_span member);
+enum prov_rc reg_link_del(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
+                          struct prov_span member);
+/* Counts members, but no further than limit. */
+enum prov_rc reg_link_count(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
+                            size_t limit, size_t *n);
+/* A member of owner, copied into the buffer; PROV_ENOTFOUND when there is none. */
+enum prov_rc reg_link_first(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
+                            uint8_t member[static PROV_STORE_KEY_MAX], size_t *n);
+/* REG_LINK's prefix for an owner's members; out holds PROV_STORE_KEY_MAX. */
+struct prov_span reg_link_prefix(enum reg_link kind, struct prov_span owner, uint8_t *out);
+
+void reg_be32(uint32_t v, uint8_t out[static 4]);
+void reg_be64(uint64_t v, uint8_t out[static 8]);
+uint32_t reg_from_be32(const uint8_t *p);
+uint64_t reg_from_be64(const uint8_t *p);
+
+/* Lists of spans inside the structs. */
+bool reg_has(const struct prov_span *list, size_t n, struct prov_span item);
+void reg_remove(struct prov_span *list, size_t *n, struct prov_span item);
+
+/* The record types that more than one file reads. */
+extern const struct prov_record reg_ca_record, reg_cert_record, reg_thing_record, reg_type_record,
+    reg_group_record, reg_billing_record, reg_policy_record, reg_template_record,
+    reg_version_record, reg_change_record;
+
+/* Versioned documents: what policies and templates have in common (reg_doc.c). */
+struct reg_doc_kind {
+    const char *what; /* "policy" */
+    enum reg_table table, docs;
+    enum prov_change changed;
+};
+
+enum prov_rc reg_doc_add(struct prov_tx *tx, const struct reg_doc_kind *kind, struct prov_span name,
+                         uint32_t version, struct prov_span document);
+enum prov_rc reg_doc_get(struct prov_tx *tx, const struct reg_doc_kind *kind, struct prov_span name,
+                         uint32_t version, struct prov_version_info *out);
+enum prov_rc reg_doc_del(struct prov_tx *tx, const struct reg_doc_kind *kind, struct prov_span name,
+                         uint32_t version);
+/* Is there room for one more version? */
+enum prov_rc reg_doc_next(struct prov_tx *tx, const struct reg_doc_kind *kind,
+                          struct prov_span name);
+/* May the whole go? Only its default version may be left. */
+enum prov_rc reg_doc_deletable(struct prov_tx *tx, const struct reg_doc_kind *kind,
+                               struct prov_span name);
+/* May this version go? */
+enum prov_rc reg_doc_not_default(struct prov_tx *tx, const struct reg_doc_kind *kind,
+                                 uint32_t version, uint32_t default_version);
+/* The key prefix of a name's versions; out holds PROV_STORE_KEY_MAX. */
+struct prov_span reg_doc_prefix(struct prov_span name, uint8_t *out);
+
+/* PROV_OK for PROV_CERT_GOOD; otherwise a refusal in words. what: "CA certificate", "certificate".
+ */
+enum prov_rc reg_cert_fault(struct prov_tx *tx, const char *what, enum prov_cert_fault fault);
+
+/* Writes a changed certificate, thing or group and tells the feed. */
+enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert);
+enum prov_rc reg_thing_put(struct prov_tx *tx, struct prov_thing *thing);
+enum prov_rc reg_group_put(struct prov_tx *tx, struct prov_span name,
+                           const struct prov_group *group);
+enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text);
+/* Attributes as the limits have them; typed: the thing has a type. */
+enum prov_rc reg_attrs_check(struct prov_tx *tx, const struct prov_attr *attrs, size_t n,
+                             bool typed);
+
+#endif

@@ -1,0 +1,320 @@
+#include <openssl/x509.h>
+
+#include "ident.h"
+#include "reg.h"
+
+static const struct prov_field ca_fields[] = {
+    { 1, PROV_FIELD_ID, offsetof(struct prov_ca, id), 0, 0 },
+    { 2, PROV_FIELD_BOOL, offsetof(struct prov_ca, active), 0, 0 },
+    { 3, PROV_FIELD_BOOL, offsetof(struct prov_ca, auto_registration), 0, 0 },
+    { 4, PROV_FIELD_U32, offsetof(struct prov_ca, mode), 0, 0 },
+    { 5, PROV_FIELD_SPAN, offsetof(struct prov_ca, template_name), 0, 0 },
+    { 6, PROV_FIELD_SPAN, offsetof(struct prov_ca, subject), 0, 0 },
+    { 7, PROV_FIELD_SPAN, offsetof(struct prov_ca, der), 0, 0 },
+    { 8, PROV_FIELD_I64, offsetof(struct prov_ca, not_before_s), 0, 0 },
+    { 9, PROV_FIELD_I64, offsetof(struct prov_ca, not_after_s), 0, 0 },
+    { 10, PROV_FIELD_I64, offsetof(struct prov_ca, created_ms), 0, 0 },
+    { 11, PROV_FIELD_I64, offsetof(struct prov_ca, modified_ms), 0, 0 },
+};
+const struct prov_record reg_ca_record = { ca_fields, PROV_COUNT(ca_fields),
+                                           sizeof(struct prov_ca) };
+
+enum prov_rc prov_ca_get(struct prov_tx *tx, const struct prov_id *id, struct prov_ca *out)
+{
+    return reg_get(tx, REG_CA, &reg_ca_record, "CA certificate", prov_id_span(id), out);
+}
+
+static enum prov_rc ca_put(struct prov_tx *tx, struct prov_ca *ca)
+{
+    const struct prov_id id = ca->id;
+    enum prov_rc rc;
+
+    ca->modified_ms = tx->now_ms;
+    rc = reg_put(tx, REG_CA, &reg_ca_record, prov_id_span(&id), ca);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CA, prov_id_span(&id));
+}
+
+/* A CA's template must be there and be made for this when it is named, not only when it is used. */
+static enum prov_rc template_check(struct prov_tx *tx, struct prov_span name)
+{
+    struct prov_template_info info;
+    enum prov_rc rc;
+
+    if (name.n == 0)
+        return PROV_OK;
+    rc = prov_template_get(tx, name, &info);
+    if (rc == PROV_OK && info.type != PROV_TEMPLATE_JITP)
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                         "template \"%.*s\" is of type %s; a CA needs one of type JITP",
+                         PROV_SPAN_ARG(name), prov_template_type_name(info.type));
+    return rc;
+}
+
+/* Index key: OpenSSL's hash of the canonical name, so that equal names in other encodings meet. */
+static bool subject_key(const X509_NAME *name, uint8_t out[static 4])
+{
+    int ok = 0;
+    const unsigned long hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
+
+    reg_be32((uint32_t)hash, out);
+    return ok == 1;
+}
+
+static enum prov_rc no_hash(struct prov_tx *tx)
+{
+    return prov_fail(tx->err, PROV_EBUG, REG_INTERNAL, "the CA's name cannot be hashed");
+}
+
+static const char *const fault_texts[] = {
+    [PROV_CERT_GOOD] = "good",
+    [PROV_CERT_KEY_WEAK] =
+        "its key is too weak: RSA needs 2048 bits, EC one of P-256, P-384, P-521",
+    [PROV_CERT_KEY_KIND] = "its key is neither RSA nor EC",
+    [PROV_CERT_SIGNATURE_ALG] =
+        "it is signed with an algorithm that is not accepted (SHA-1, MD5 …)",
+    [PROV_CERT_VERSION] = "it is not an X.509 version 3 certificate",
+    [PROV_CERT_IS_CA] = "it is a CA certificate",
+    [PROV_CERT_NOT_CA] = "it is no CA certificate: basicConstraints CA:TRUE and, where keyUsage is "
+                         "given, keyCertSign are needed",
+    [PROV_CERT_USAGE] = "its extendedKeyUsage does not allow client authentication",
+    [PROV_CERT_CRITICAL] = "it has a critical extension that is not understood here",
+    [PROV_CERT_NOT_YET_VALID] = "it is not valid yet",
+    [PROV_CERT_EXPIRED] = "it has expired",
+};
+
+enum prov_rc reg_cert_fault(struct prov_tx *tx, const char *what, enum prov_cert_fault fault)
+{
+    if (fault == PROV_CERT_GOOD)
+        return PROV_OK;
+    return prov_fail(tx->err, fault == PROV_CERT_EXPIRED ? PROV_EEXPIRED : PROV_EINVAL,
+                     REG_BAD_CERT, "the %s is refused: %s", what, fault_texts[fault]);
+}
+
+/* DEFAULT mode's proof of possession (reference 4.2): CN = registration code, signed by the CA. */
+static enum prov_rc verify_possession(struct prov_tx *tx, X509 *ca, struct prov_span der)
+{
+    struct prov_settings settings;
+    struct prov_ident *ident = NULL;
+    X509 *cert = NULL;
+    enum prov_rc rc;
+    bool named = false;
+
+    rc = prov_settings_get(tx, &settings);
+    if (rc != PROV_OK)
+        return rc;
+    rc = prov_ident_decode(der, &cert, tx->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_new(cert, &ident, tx->err);
+    if (rc != PROV_OK)
+        goto out;
+    for (size_t i = 0; i < ident->dn[PROV_SUBJECT][PROV_DN_COMMON_NAME].n; i++)
+        named = named || prov_span_eq_str(ident->dn[PROV_SUBJECT][PROV_DN_COMMON_NAME].v[i],
+                                          settings.registration_code);
+    if (settings.registration_code[0] == '\0' || !named)
+        rc = prov_fail(tx->err, PROV_EDENIED, "RegistrationCodeValidationException",
+                       "the verification certificate's common name is not the registration code");
+    else if (!prov_cert_signed_by(cert, ca))
+        rc = prov_fail(tx->err, PROV_EDENIED, REG_BAD_CERT,
+                       "the verification certificate is not signed by the CA");
+    else if (ident->not_after_s < tx->now_ms / 1000)
+        rc = prov_fail(tx->err, PROV_EEXPIRED, REG_BAD_CERT,
+                       "the verification certificate has expired");
+out:
+    prov_ident_free(ident);
+    X509_free(cert);
+    return rc;
+}
+
+static enum prov_rc possession_check(struct prov_tx *tx, X509 *ca,
+                                     const struct prov_ca_registration *reg)
+{
+    if (reg->mode == PROV_MODE_SNI_ONLY) {
+        if (reg->verification_der.n == 0)
+            return PROV_OK;
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                         "a CA in SNI_ONLY mode takes no verification certificate");
+    }
+    if (reg->verification_der.n == 0)
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                         "a CA in DEFAULT mode needs a verification certificate");
+    return verify_possession(tx, ca, reg->verification_der);
+}
+
+static enum prov_rc subject_index(struct prov_tx *tx, X509 *cert, const struct prov_id *id)
+{
+    uint8_t subject[4];
+    size_t n;
+    enum prov_rc rc;
+
+    if (!subject_key(X509_get_subject_name(cert), subject))
+        return no_hash(tx);
+    rc = reg_link_count(tx, REG_CA_OF_SUBJECT, prov_span(subject, 4), PROV_MAX_CAS_PER_SUBJECT, &n);
+    if (rc != PROV_OK)
+        return rc;
+    if (n >= PROV_MAX_CAS_PER_SUBJECT)
+        return prov_fail(tx->err, PROV_ETOOBIG, REG_LIMIT,
+                         "%d CA certificates with this subject are registered already", (int)n);
+    return reg_link_add(tx, REG_CA_OF_SUBJECT, prov_span(subject, 4), prov_id_span(id));
+}
+
+/* What a CA was filed under: record first, then the links, since each write ends the life of what
+ * was read. */
+static enum prov_rc move_template(struct prov_tx *tx, const struct prov_id *id,
+                                  struct prov_span from, struct prov_span to)
+{
+    enum prov_rc rc = PROV_OK;
+
+    if (from.n != 0)
+        rc = reg_link_del(tx, REG_CA_OF_TEMPLATE, from, prov_id_span(id));
+    if (rc == PROV_OK && to.n != 0)
+        rc = reg_link_add(tx, REG_CA_OF_TEMPLATE, to, prov_id_span(id));
+    return rc;
+}
+
+static enum prov_rc ca_store(struct prov_tx *tx, X509 *cert, const struct prov_ident *ident,
+                             const struct prov_ca_registration *reg)
+{
+    struct prov_ca ca = {
+        .id = ident->id,
+        .active = reg->active,
+        .auto_registration = reg->auto_registration,
+        .mode = reg->mode,
+        .template_name = reg->template_name,
+        .subject = ident->subject_text,
+        .der = reg->der,
+        .not_before_s = ident->not_before_s,
+        .not_after_s = ident->not_after_s,
+        .created_ms = tx->now_ms,
+    };
+    enum prov_rc rc;
+
+    rc = ca_put(tx, &ca);
+    if (rc == PROV_OK)
+        rc = subject_index(tx, cert, &ca.id);
+    if (rc == PROV_OK)
+        rc = move_template(tx, &ca.id, prov_span(NULL, 0), reg->template_name);
+    return rc;
+}
+
+enum prov_rc prov_ca_register(struct prov_tx *tx, const struct prov_ca_registration *reg,
+                              struct prov_id *id)
+{
+    struct prov_ident *ident = NULL;
+    char hex[PROV_ID_HEX + 1];
+    X509 *cert = NULL;
+    enum prov_rc rc;
+
+    rc = prov_ident_decode(reg->der, &cert, tx->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_new(cert, &ident, tx->err);
+    if (rc != PROV_OK)
+        goto out;
+    *id = ident->id;
+    rc = reg_exists(tx, REG_CA, prov_id_span(id));
+    if (rc != PROV_ENOTFOUND) {
+        prov_id_hex(id, hex);
+        if (rc == PROV_OK)
+            rc = prov_fail(tx->err, PROV_ECONFLICT, REG_EXISTS,
+                           "this CA certificate is registered already, as %s", hex);
+        goto out;
+    }
+    rc = reg_cert_fault(tx, "CA certificate", prov_cert_check_ca(cert, tx->now_ms / 1000));
+    if (rc == PROV_OK)
+        rc = possession_check(tx, cert, reg);
+    if (rc == PROV_OK)
+        rc = template_check(tx, reg->template_name);
+    if (rc == PROV_OK)
+        rc = ca_store(tx, cert, ident, reg);
+out:
+    prov_ident_free(ident);
+    X509_free(cert);
+    return rc;
+}
+
+enum prov_rc prov_ca_update(struct prov_tx *tx, const struct prov_id *id,
+                            const struct prov_ca_change *change)
+{
+    char old[PROV_MAX_TEMPLATE_NAME + 1];
+    struct prov_ca ca;
+    enum prov_rc rc;
+
+    rc = prov_ca_get(tx, id, &ca);
+    if (rc == PROV_OK && change->template_name != NULL)
+        rc = template_check(tx, *change->template_name);
+    if (rc != PROV_OK)
+        return rc;
+    (void)prov_span_copy(ca.template_name, old, sizeof old);
+    if (change->active != NULL)
+        ca.active = *change->active;
+    if (change->auto_registration != NULL)
+        ca.auto_registration = *change->auto_registration;
+    if (change->template_name != NULL)
+        ca.template_name = *change->template_name;
+    rc = ca_put(tx, &ca);
+    if (rc != PROV_OK || change->template_name == NULL)
+        return rc;
+    return move_template(tx, id, prov_span_str(old), *change->template_name);
+}
+
+enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id)
+{
+    char template[PROV_MAX_TEMPLATE_NAME + 1];
+    uint8_t subject[4];
+    struct prov_ca ca;
+    X509 *cert = NULL;
+    enum prov_rc rc;
+    bool hashed;
+
+    rc = prov_ca_get(tx, id, &ca);
+    if (rc != PROV_OK)
+        return rc;
+    if (ca.active)
+        return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
+                         "only an INACTIVE CA certificate can be deleted");
+    rc = prov_ident_decode(ca.der, &cert, tx->err);
+    if (rc != PROV_OK)
+        return rc;
+    hashed = subject_key(X509_get_subject_name(cert), subject);
+    X509_free(cert);
+    if (!hashed)
+        return no_hash(tx);
+    (void)prov_span_copy(ca.template_name, template, sizeof template);
+    rc = reg_del(tx, REG_CA, prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = reg_link_del(tx, REG_CA_OF_SUBJECT, prov_span(subject, 4), prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = move_template(tx, id, prov_span_str(template), prov_span(NULL, 0));
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CA, prov_id_span(id));
+}
+
+struct issuers {
+    struct prov_id *out;
+    size_t n;
+};
+
+static bool collect_issuer(void *ctx, struct prov_span key, struct prov_span value)
+{
+    struct issuers *found = ctx;
+
+    (void)value;
+    if (key.n == PROV_ID_LEN)
+        memcpy(found->out[found->n++].b, key.p, PROV_ID_LEN);
+    return found->n < PROV_MAX_CAS_PER_SUBJECT;
+}
+
+enum prov_rc prov_ca_by_issuer(struct prov_tx *tx, X509 *leaf,
+                               struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n)
+{
+    struct issuers found = { out, 0 };
+    uint8_t prefix[PROV_STORE_KEY_MAX];
+    uint8_t subject[4];
+    enum prov_rc rc;
+
+    *n = 0;
+    if (!subject_key(X509_get_issuer_name(leaf), subject))
+        return no_hash(tx);
+    rc = reg_scan(tx, REG_LINK, reg_link_prefix(REG_CA_OF_SUBJECT, prov_span(subject, 4), prefix),
+                  prov_span(NULL, 0), collect_issuer, &found);
+    *n = found.n;
+    return rc;
+}

@@ -1,0 +1,430 @@
+#include <openssl/x509.h>
+
+#include "reg.h"
+
+static const struct prov_field cert_fields[] = {
+    { 1, PROV_FIELD_ID, offsetof(struct prov_cert, id), 0, 0 },
+    { 2, PROV_FIELD_ID, offsetof(struct prov_cert, ca_id), 0, 0 },
+    { 3, PROV_FIELD_U32, offsetof(struct prov_cert, status), 0, 0 },
+    { 4, PROV_FIELD_U32, offsetof(struct prov_cert, mode), 0, 0 },
+    { 5, PROV_FIELD_I64, offsetof(struct prov_cert, not_before_s), 0, 0 },
+    { 6, PROV_FIELD_I64, offsetof(struct prov_cert, not_after_s), 0, 0 },
+    { 7, PROV_FIELD_I64, offsetof(struct prov_cert, created_ms), 0, 0 },
+    { 8, PROV_FIELD_I64, offsetof(struct prov_cert, modified_ms), 0, 0 },
+    { 9, PROV_FIELD_SPAN, offsetof(struct prov_cert, common_name), 0, 0 },
+    { 10, PROV_FIELD_SPANS, offsetof(struct prov_cert, policies),
+      offsetof(struct prov_cert, n_policies), PROV_MAX_CERT_POLICIES },
+    { 11, PROV_FIELD_SPANS, offsetof(struct prov_cert, things),
+      offsetof(struct prov_cert, n_things), PROV_MAX_CERT_THINGS },
+    { 12, PROV_FIELD_BOOL, offsetof(struct prov_cert, exclusive), 0, 0 },
+};
+const struct prov_record reg_cert_record = { cert_fields, PROV_COUNT(cert_fields),
+                                             sizeof(struct prov_cert) };
+
+static const char *const status_names[] = {
+    [PROV_CERT_INACTIVE] = "INACTIVE",
+    [PROV_CERT_ACTIVE] = "ACTIVE",
+    [PROV_CERT_REVOKED] = "REVOKED",
+    [PROV_CERT_PENDING_TRANSFER] = "PENDING_TRANSFER",
+    [PROV_CERT_PENDING_ACTIVATION] = "PENDING_ACTIVATION",
+};
+_Static_assert(PROV_COUNT(status_names) == PROV_CERT_STATUSES, "a status was added without a name");
+
+const char *prov_cert_status_name(enum prov_cert_status status)
+{
+    return (size_t)status < PROV_COUNT(status_names) ? status_names[status] : "UNKNOWN";
+}
+
+bool prov_cert_status_parse(struct prov_span text, enum prov_cert_status *out)
+{
+    for (size_t i = 0; i < PROV_COUNT(status_names); i++) {
+        if (prov_span_eq_nocase(text, prov_span_str(status_names[i]))) {
+            *out = (enum prov_cert_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id, struct prov_cert *out)
+{
+    return reg_get(tx, REG_CERT, &reg_cert_record, "certificate", prov_id_span(id), out);
+}
+
+enum prov_rc prov_cert_der(struct prov_tx *tx, const struct prov_id *id, struct prov_span *out)
+{
+    char hex[PROV_ID_HEX + 1];
+    const enum prov_rc rc = prov_txn_get(tx->txn, REG_CERT_DER, prov_id_span(id), out);
+
+    if (rc != PROV_ENOTFOUND)
+        return reg_store_result(tx, rc);
+    prov_id_hex(id, hex);
+    return reg_missing(tx, "certificate", prov_span_str(hex));
+}
+
+enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert)
+{
+    const struct prov_id id = cert->id;
+    enum prov_rc rc;
+
+    cert->modified_ms = tx->now_ms;
+    rc = reg_put(tx, REG_CERT, &reg_cert_record, prov_id_span(&id), cert);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(&id));
+}
+
+/* ---- registration -----------------------------------------------------------------------------
+ */
+
+/* What is registered, besides the certificate itself. */
+struct entry {
+    const struct prov_id *ca_id; /* NULL: without a CA */
+    enum prov_cert_mode mode;
+    enum prov_cert_status status;
+};
+
+static enum prov_rc not_there(struct prov_tx *tx, const struct prov_id *id)
+{
+    char hex[PROV_ID_HEX + 1];
+    const enum prov_rc rc = reg_exists(tx, REG_CERT, prov_id_span(id));
+
+    if (rc == PROV_ENOTFOUND)
+        return PROV_OK;
+    if (rc != PROV_OK)
+        return rc;
+    prov_id_hex(id, hex);
+    return prov_fail(tx->err, PROV_ECONFLICT, REG_EXISTS,
+                     "this certificate is registered already, as %s", hex);
+}
+
+static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *ident,
+                               struct prov_span der, const struct entry *entry)
+{
+    const struct prov_values *cn = &ident->dn[PROV_SUBJECT][PROV_DN_COMMON_NAME];
+    struct prov_cert cert = {
+        .id = ident->id,
+        .status = entry->status,
+        .mode = entry->mode,
+        .not_before_s = ident->not_before_s,
+        .not_after_s = ident->not_after_s,
+        .created_ms = tx->now_ms,
+        .common_name = cn->n != 0 ? cn->v[0] : prov_span(NULL, 0),
+    };
+    enum prov_rc rc;
+
+    if (entry->ca_id != NULL)
+        cert.ca_id = *entry->ca_id;
+    rc = reg_put_bytes(tx, REG_CERT_DER, prov_id_span(&ident->id), der);
+    if (rc == PROV_OK)
+        rc = reg_cert_put(tx, &cert);
+    if (rc == PROV_OK && entry->ca_id != NULL)
+        rc = reg_link_add(tx, REG_CERT_OF_CA, prov_id_span(&cert.ca_id), prov_id_span(&ident->id));
+    return rc;
+}
+
+/* Is candidate the CA that signed leaf? *ca then describes it. */
+static enum prov_rc try_ca(struct prov_tx *tx, X509 *leaf, const struct prov_id *candidate,
+                           struct prov_ca *ca, bool *signed_by)
+{
+    X509 *cert = NULL;
+    enum prov_rc rc;
+
+    *signed_by = false;
+    rc = prov_ca_get(tx, candidate, ca);
+    if (rc == PROV_OK)
+        rc = prov_ident_decode(ca->der, &cert, tx->err);
+    if (rc == PROV_OK)
+        *signed_by = prov_cert_signed_by(leaf, cert);
+    X509_free(cert);
+    return rc;
+}
+
+static enum prov_rc find_ca(struct prov_tx *tx, X509 *leaf, struct prov_ca *ca)
+{
+    struct prov_id candidates[PROV_MAX_CAS_PER_SUBJECT];
+    enum prov_rc rc;
+    bool found = false;
+    size_t n;
+
+    rc = prov_ca_by_issuer(tx, leaf, candidates, &n);
+    for (size_t i = 0; rc == PROV_OK && i < n && !found; i++)
+        rc = try_ca(tx, leaf, &candidates[i], ca, &found);
+    if (rc != PROV_OK || found)
+        return rc;
+    return prov_fail(tx->err, PROV_EDENIED, REG_BAD_CERT,
+                     "no registered CA signed this certificate: register its CA first, or "
+                     "register the certificate without one (--no-ca)");
+}
+
+/* RegisterCertificate names the CA when it likes to. */
+static enum prov_rc named_ca(struct prov_tx *tx, X509 *leaf, struct prov_span der,
+                             struct prov_ca *ca)
+{
+    X509 *cert = NULL;
+    struct prov_id id;
+    enum prov_rc rc;
+    bool found = false;
+
+    rc = prov_ident_decode(der, &cert, tx->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_id(cert, &id);
+    X509_free(cert);
+    if (rc == PROV_OK)
+        rc = try_ca(tx, leaf, &id, ca, &found);
+    if (rc == PROV_OK && !found)
+        rc = prov_fail(tx->err, PROV_EDENIED, REG_BAD_CERT,
+                       "the certificate is not signed by the CA given with it");
+    return rc;
+}
+
+static enum prov_rc active_ca(struct prov_tx *tx, X509 *leaf,
+                              const struct prov_cert_registration *reg, struct prov_ca *ca)
+{
+    const enum prov_rc rc =
+        reg->ca_der.n != 0 ? named_ca(tx, leaf, reg->ca_der, ca) : find_ca(tx, leaf, ca);
+
+    if (rc == PROV_OK && !ca->active)
+        return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
+                         "the CA that signed the certificate is INACTIVE");
+    return rc;
+}
+
+/*
+ * What an operator registers by hand may become valid later. A self-signed certificate made by
+ * `openssl req -x509` calls itself a CA; registered as itself and without a CA, it signs for
+ * nobody.
+ */
+static enum prov_rc leaf_check(struct prov_tx *tx, X509 *leaf, bool without_ca)
+{
+    const enum prov_cert_fault fault = prov_cert_check_leaf(leaf, tx->now_ms / 1000);
+
+    if (fault == PROV_CERT_NOT_YET_VALID || (fault == PROV_CERT_IS_CA && without_ca))
+        return PROV_OK;
+    return reg_cert_fault(tx, "certificate", fault);
+}
+
+static enum prov_rc status_check(struct prov_tx *tx, enum prov_cert_status status)
+{
+    if (status == PROV_CERT_ACTIVE || status == PROV_CERT_INACTIVE || status == PROV_CERT_REVOKED)
+        return PROV_OK;
+    return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
+                     "Not allowed to register certificate with %s status",
+                     prov_cert_status_name(status));
+}
+
+enum prov_rc prov_cert_register(struct prov_tx *tx, const struct prov_cert_registration *reg,
+                                struct prov_id *id)
+{
+    struct entry entry = { NULL, PROV_MODE_SNI_ONLY, reg->status };
+    struct prov_ident *ident = NULL;
+    struct prov_ca ca;
+    X509 *leaf = NULL;
+    enum prov_rc rc;
+
+    rc = status_check(tx, reg->status);
+    if (rc == PROV_OK)
+        rc = prov_ident_decode(reg->der, &leaf, tx->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_new(leaf, &ident, tx->err);
+    if (rc != PROV_OK)
+        goto out;
+    *id = ident->id;
+    rc = not_there(tx, id);
+    if (rc == PROV_OK)
+        rc = leaf_check(tx, leaf, reg->without_ca);
+    if (rc == PROV_OK && !reg->without_ca) {
+        rc = active_ca(tx, leaf, reg, &ca);
+        entry.ca_id = &ca.id;
+        entry.mode = ca.mode;
+    }
+    if (rc == PROV_OK)
+        rc = store_cert(tx, ident, reg->der, &entry);
+out:
+    prov_ident_free(ident);
+    X509_free(leaf);
+    return rc;
+}
+
+enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
+                                            const struct prov_ca *ca, struct prov_id *id)
+{
+    const struct prov_id ca_id = ca->id;
+    const struct entry entry = { &ca_id, ca->mode, PROV_CERT_PENDING_ACTIVATION };
+    struct prov_ident *ident = NULL;
+    struct prov_buf der;
+    enum prov_rc rc;
+
+    prov_buf_init(&der, PROV_MAX_CERT_DER);
+    rc = prov_ident_new(leaf, &ident, tx->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_encode(leaf, &der);
+    if (rc != PROV_OK)
+        goto out;
+    *id = ident->id;
+    rc = not_there(tx, id);
+    if (rc == PROV_OK)
+        rc = store_cert(tx, ident, prov_buf_span(&der), &entry);
+out:
+    prov_buf_release(&der);
+    prov_ident_free(ident);
+    return rc;
+}
+
+/* ---- status -----------------------------------------------------------------------------------
+ */
+
+/* UpdateCertificate's part of the table of reference 5.4: may `from` become `to`? */
+static const bool transitions[PROV_CERT_STATUSES][PROV_CERT_STATUSES] = {
+    [PROV_CERT_INACTIVE] = { [PROV_CERT_INACTIVE] = true,
+                             [PROV_CERT_ACTIVE] = true,
+                             [PROV_CERT_REVOKED] = true },
+    [PROV_CERT_ACTIVE] = { [PROV_CERT_INACTIVE] = true,
+                           [PROV_CERT_ACTIVE] = true,
+                           [PROV_CERT_REVOKED] = true },
+    [PROV_CERT_REVOKED] = { [PROV_CERT_REVOKED] = true },
+    [PROV_CERT_PENDING_ACTIVATION] = { [PROV_CERT_INACTIVE] = true,
+                                       [PROV_CERT_ACTIVE] = true,
+                                       [PROV_CERT_REVOKED] = true },
+};
+
+enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
+                                  enum prov_cert_status status)
+{
+    struct prov_cert cert;
+    enum prov_rc rc;
+
+    if (status == PROV_CERT_PENDING_ACTIVATION || status == PROV_CERT_PENDING_TRANSFER)
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                         "%s cannot be set: only the flows that use it do",
+                         prov_cert_status_name(status));
+    rc = prov_cert_get(tx, id, &cert);
+    if (rc != PROV_OK)
+        return rc;
+    if ((size_t)cert.status >= PROV_CERT_STATUSES || !transitions[cert.status][status])
+        return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
+                         "a certificate that is %s cannot become %s",
+                         prov_cert_status_name(cert.status), prov_cert_status_name(status));
+    if (cert.status == status)
+        return PROV_OK;
+    cert.status = status;
+    return reg_cert_put(tx, &cert);
+}
+
+/* ---- deletion ---------------------------------------------------------------------------------
+ */
+
+static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, bool force)
+{
+    if (cert->status == PROV_CERT_ACTIVE)
+        return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
+                         "an ACTIVE certificate cannot be deleted: make it INACTIVE first");
+    if (cert->n_things != 0)
+        return prov_fail(tx->err, PROV_EDENIED, REG_IN_USE,
+                         "the certificate is attached to thing \"%.*s\": detach it first",
+                         PROV_SPAN_ARG(cert->things[0]));
+    if (cert->n_policies != 0 && !force)
+        return prov_fail(tx->err, PROV_EDENIED, REG_IN_USE,
+                         "policy \"%.*s\" is attached to the certificate: detach it, or use force",
+                         PROV_SPAN_ARG(cert->policies[0]));
+    return PROV_OK;
+}
+
+static enum prov_rc forget_clients(struct prov_tx *tx, const struct prov_id *id)
+{
+    uint8_t client[PROV_STORE_KEY_MAX];
+    enum prov_rc rc;
+    size_t n;
+
+    for (;;) {
+        rc = reg_link_first(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client, &n);
+        if (rc == PROV_ENOTFOUND)
+            return PROV_OK;
+        if (rc == PROV_OK)
+            rc = prov_client_unbind(tx, prov_span(client, n));
+        if (rc != PROV_OK)
+            return rc;
+    }
+}
+
+enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool force)
+{
+    struct prov_cert cert;
+    struct prov_id ca_id;
+    enum prov_rc rc;
+
+    rc = prov_cert_get(tx, id, &cert);
+    if (rc == PROV_OK)
+        rc = deletable(tx, &cert, force);
+    while (rc == PROV_OK && cert.n_policies != 0) {
+        rc = prov_policy_detach_cert(tx, cert.policies[0], id);
+        if (rc == PROV_OK)
+            rc = prov_cert_get(tx, id, &cert);
+    }
+    if (rc != PROV_OK)
+        return rc;
+    ca_id = cert.ca_id;
+    rc = reg_del(tx, REG_CERT, prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = reg_del(tx, REG_CERT_DER, prov_id_span(id));
+    if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
+        rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = forget_clients(tx, id);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(id));
+}
+
+/* ---- client ids with a session ----------------------------------------------------------------
+ */
+
+enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, struct prov_id *cert)
+{
+    struct prov_span value;
+    enum prov_rc rc;
+
+    if (client_id.n == 0 || client_id.n > PROV_MAX_CLIENT_ID)
+        return PROV_ENOTFOUND;
+    rc = prov_txn_get(tx->txn, REG_CLIENT, client_id, &value);
+    if (rc != PROV_OK)
+        return reg_store_result(tx, rc);
+    if (value.n != PROV_ID_LEN)
+        return prov_fail(tx->err, PROV_ESTORE, REG_INTERNAL, "a client record is damaged");
+    memcpy(cert->b, value.p, PROV_ID_LEN);
+    return PROV_OK;
+}
+
+enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id)
+{
+    struct prov_id cert;
+    enum prov_rc rc;
+
+    rc = prov_client_get(tx, client_id, &cert);
+    if (rc != PROV_OK)
+        return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+    rc = reg_del(tx, REG_CLIENT, client_id);
+    if (rc != PROV_OK)
+        return rc;
+    return reg_link_del(tx, REG_CLIENT_OF_CERT, prov_id_span(&cert), client_id);
+}
+
+enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
+                              const struct prov_id *cert)
+{
+    enum prov_rc rc;
+    size_t n;
+
+    if (client_id.n == 0 || client_id.n > PROV_MAX_CLIENT_ID)
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID, "a client id has 1 to %d bytes",
+                         PROV_MAX_CLIENT_ID);
+    rc = prov_client_unbind(tx, client_id);
+    if (rc == PROV_OK)
+        rc = reg_link_count(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), PROV_MAX_CERT_CLIENTS, &n);
+    if (rc != PROV_OK)
+        return rc;
+    if (n >= PROV_MAX_CERT_CLIENTS)
+        return prov_fail(tx->err, PROV_ETOOBIG, REG_LIMIT,
+                         "the certificate has %d client ids with a session already",
+                         PROV_MAX_CERT_CLIENTS);
+    rc = reg_put_bytes(tx, REG_CLIENT, client_id, prov_id_span(cert));
+    if (rc != PROV_OK)
+        return rc;
+    return reg_link_add(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), client_id);
+}

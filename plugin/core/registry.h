@@ -1,0 +1,431 @@
+/*
+ * registry.h - CAs, certificates, things and their groups, policies and templates: the rules, over
+ * store.h.
+ *
+ * Every call works inside a transaction that the caller began, ended by the caller: a sequence of
+ * calls is all or nothing. A call that returns anything but PROV_OK may have written part of its
+ * work: abort the transaction. Each change appends to the change feed in the same transaction
+ * (feed.h).
+ *
+ * Spans in the structs that the get calls fill point into the store: they live until the next call
+ * that writes in this transaction, or until it ends. Names are AWS IoT's (reference sections 4, 5,
+ * 7, 8.7, 2.9), and so are the exception names in err->code.
+ *
+ * Thread: that of the transaction.
+ */
+#ifndef PROV_REGISTRY_H
+#define PROV_REGISTRY_H
+
+#include <openssl/types.h>
+
+#include "base.h"
+#include "limits.h"
+#include "policy.h"
+#include "store.h"
+#include "template.h"
+
+extern const struct prov_schema prov_registry_schema;
+
+/* What a call works in. Time is an argument: now_ms is milliseconds since 1970. */
+struct prov_tx {
+    struct prov_txn *txn;
+    int64_t now_ms;
+    struct prov_err *err; /* may be NULL */
+};
+
+/* ---- settings ---------------------------------------------------------------------------------
+ */
+
+struct prov_settings {
+    char account_id[13]; /* 12 digits */
+    char region[33];
+    char registration_code[PROV_ID_HEX + 1]; /* empty until prov_registration_code made one */
+};
+
+/* Never fails for absence: a new store has account 000000000000, region "local". */
+PROV_MUST_USE enum prov_rc prov_settings_get(struct prov_tx *tx, struct prov_settings *out);
+/* account_id or region may be NULL: unchanged. */
+PROV_MUST_USE enum prov_rc prov_settings_set(struct prov_tx *tx, const char *account_id,
+                                             const char *region);
+/* GetRegistrationCode: makes one on first use (write transaction), then always the same. */
+PROV_MUST_USE enum prov_rc prov_registration_code(struct prov_tx *tx,
+                                                  char out[static PROV_ID_HEX + 1]);
+
+/* "arn:aws:iot:<region>:<account>:<kind>/<name>" */
+PROV_MUST_USE enum prov_rc prov_arn(struct prov_tx *tx, const char *kind, struct prov_span name,
+                                    struct prov_buf *out);
+
+/* ---- CA certificates --------------------------------------------------------------------------
+ */
+
+enum prov_cert_mode { PROV_MODE_DEFAULT, PROV_MODE_SNI_ONLY };
+
+struct prov_ca {
+    struct prov_id id;
+    bool active, auto_registration;
+    enum prov_cert_mode mode;
+    struct prov_span template_name; /* empty: none (JITR) */
+    struct prov_span subject;       /* RFC 2253, for people */
+    struct prov_span der;
+    int64_t not_before_s, not_after_s;
+    int64_t created_ms, modified_ms;
+};
+
+struct prov_ca_registration {
+    struct prov_span der;              /* one CA certificate */
+    struct prov_span verification_der; /* DEFAULT mode; must be empty with SNI_ONLY */
+    enum prov_cert_mode mode;
+    bool active, auto_registration;
+    struct prov_span template_name; /* may be empty; otherwise must exist and be of type JITP */
+};
+
+PROV_MUST_USE enum prov_rc
+prov_ca_register(struct prov_tx *tx, const struct prov_ca_registration *reg, struct prov_id *id);
+PROV_MUST_USE enum prov_rc prov_ca_get(struct prov_tx *tx, const struct prov_id *id,
+                                       struct prov_ca *out);
+
+/* NULL fields stay as they are. */
+struct prov_ca_change {
+    const bool *active, *auto_registration;
+    const struct prov_span *template_name; /* an empty span removes the template */
+};
+PROV_MUST_USE enum prov_rc prov_ca_update(struct prov_tx *tx, const struct prov_id *id,
+                                          const struct prov_ca_change *change);
+/* INACTIVE CAs only (CertificateStateException). Their certificates stay, without a CA to list them
+ * by. */
+PROV_MUST_USE enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id);
+
+/*
+ * The registered CAs whose subject is the leaf's issuer name, in any order and any status. `n`
+ * comes back as how many there are (at most PROV_MAX_CAS_PER_SUBJECT). Nobody's signature is
+ * checked.
+ */
+PROV_MUST_USE enum prov_rc prov_ca_by_issuer(struct prov_tx *tx, X509 *leaf,
+                                             struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT],
+                                             size_t *n);
+
+/* ---- device certificates ----------------------------------------------------------------------
+ */
+
+enum prov_cert_status {
+    PROV_CERT_INACTIVE,
+    PROV_CERT_ACTIVE,
+    PROV_CERT_REVOKED,
+    PROV_CERT_PENDING_TRANSFER,
+    PROV_CERT_PENDING_ACTIVATION,
+    PROV_CERT_STATUSES
+};
+
+/* "ACTIVE" …; never NULL. */
+const char *prov_cert_status_name(enum prov_cert_status status);
+PROV_MUST_USE bool prov_cert_status_parse(struct prov_span text, enum prov_cert_status *out);
+
+struct prov_cert {
+    struct prov_id id, ca_id; /* ca_id zero: registered without a CA */
+    enum prov_cert_status status;
+    enum prov_cert_mode mode;
+    int64_t not_before_s, not_after_s;
+    int64_t created_ms, modified_ms;
+    struct prov_span common_name; /* of the subject, for lists; may be empty */
+    struct prov_span policies[PROV_MAX_CERT_POLICIES];
+    size_t n_policies;
+    struct prov_span things[PROV_MAX_CERT_THINGS];
+    size_t n_things;
+    bool exclusive; /* attached to things[0] alone, EXCLUSIVE_THING (reference 7.4) */
+};
+
+struct prov_cert_registration {
+    struct prov_span der;
+    struct prov_span
+        ca_der; /* RegisterCertificate: names the CA when several share the subject; may be empty */
+    bool without_ca; /* RegisterCertificateWithoutCA: mode SNI_ONLY, no CA looked for */
+    enum prov_cert_status status; /* ACTIVE, INACTIVE or REVOKED */
+};
+
+/* The leaf must be signed by a registered ACTIVE CA, unless without_ca. */
+PROV_MUST_USE enum prov_rc prov_cert_register(struct prov_tx *tx,
+                                              const struct prov_cert_registration *reg,
+                                              struct prov_id *id);
+/*
+ * What a first contact records: PENDING_ACTIVATION under a CA that the caller has checked the
+ * signature against. ca_mode becomes the certificate's. PROV_ECONFLICT when it is registered
+ * already.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
+                                                          const struct prov_ca *ca,
+                                                          struct prov_id *id);
+PROV_MUST_USE enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id,
+                                         struct prov_cert *out);
+PROV_MUST_USE enum prov_rc prov_cert_der(struct prov_tx *tx, const struct prov_id *id,
+                                         struct prov_span *out);
+/* UpdateCertificate, by the table of reference 5.4. */
+PROV_MUST_USE enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
+                                                enum prov_cert_status status);
+/* Reference 5.5: never ACTIVE, never attached to a thing; with policies only by force. */
+PROV_MUST_USE enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id,
+                                            bool force);
+
+/* A CA's or a certificate's id from a prefix of 8 or more hex digits; PROV_EINVAL when ambiguous.
+ */
+PROV_MUST_USE enum prov_rc prov_ca_resolve(struct prov_tx *tx, struct prov_span text,
+                                           struct prov_id *out);
+PROV_MUST_USE enum prov_rc prov_cert_resolve(struct prov_tx *tx, struct prov_span text,
+                                             struct prov_id *out);
+
+/* ---- things -----------------------------------------------------------------------------------
+ */
+
+struct prov_thing {
+    struct prov_span name;
+    struct prov_id thing_id; /* the first 16 bytes are the thingId (a UUID); the rest is zero */
+    struct prov_span type, billing_group; /* may be empty */
+    struct prov_attr attrs[PROV_MAX_ATTRS];
+    size_t n_attrs;
+    struct prov_span groups[PROV_MAX_THING_GROUPS];
+    size_t n_groups;
+    struct prov_id principals[PROV_MAX_THING_PRINCIPALS];
+    size_t n_principals;
+    uint32_t version; /* from 1 */
+    int64_t created_ms, modified_ms;
+};
+
+/* An identical thing: PROV_OK again; a different one of that name: ResourceAlreadyExistsException.
+ */
+PROV_MUST_USE enum prov_rc prov_thing_create(struct prov_tx *tx, struct prov_span name,
+                                             struct prov_span type, const struct prov_attr *attrs,
+                                             size_t n_attrs);
+PROV_MUST_USE enum prov_rc prov_thing_get(struct prov_tx *tx, struct prov_span name,
+                                          struct prov_thing *out);
+
+struct prov_thing_change {
+    const struct prov_span *type; /* NULL: unchanged; empty: removed */
+    const struct prov_attr
+        *attrs; /* with set_attrs or merge; an empty value removes the attribute */
+    size_t n_attrs;
+    bool set_attrs;            /* give the thing these attributes… */
+    bool merge;                /* …in addition to those it has */
+    uint32_t expected_version; /* 0: whatever it is */
+};
+PROV_MUST_USE enum prov_rc prov_thing_update(struct prov_tx *tx, struct prov_span name,
+                                             const struct prov_thing_change *change);
+/* An unknown name is PROV_OK, as on AWS; one with principals is refused. Leaves its groups. */
+PROV_MUST_USE enum prov_rc prov_thing_delete(struct prov_tx *tx, struct prov_span name);
+/* AttachThingPrincipal; again the same is PROV_OK. Exclusive rules of reference 7.4. */
+PROV_MUST_USE enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_span name,
+                                             const struct prov_id *cert, bool exclusive);
+PROV_MUST_USE enum prov_rc prov_thing_detach(struct prov_tx *tx, struct prov_span name,
+                                             const struct prov_id *cert);
+
+/* ---- thing groups, types, billing groups ------------------------------------------------------
+ */
+
+struct prov_group {
+    struct prov_span name, parent, description;
+    struct prov_span policies[PROV_MAX_GROUP_POLICIES];
+    size_t n_policies;
+    struct prov_attr attrs[PROV_MAX_ATTRS];
+    size_t n_attrs;
+    uint32_t depth; /* 1: no parent */
+    uint32_t version;
+    int64_t created_ms;
+};
+
+PROV_MUST_USE enum prov_rc prov_group_create(struct prov_tx *tx, struct prov_span name,
+                                             struct prov_span parent, struct prov_span description);
+PROV_MUST_USE enum prov_rc prov_group_get(struct prov_tx *tx, struct prov_span name,
+                                          struct prov_group *out);
+/* Refused while it has child groups or policies; its things just leave it. */
+PROV_MUST_USE enum prov_rc prov_group_delete(struct prov_tx *tx, struct prov_span name);
+/* A thing may be in at most PROV_MAX_THING_GROUPS, not two of one hierarchy. Again the same is
+ * PROV_OK. */
+PROV_MUST_USE enum prov_rc prov_group_add(struct prov_tx *tx, struct prov_span group,
+                                          struct prov_span thing);
+PROV_MUST_USE enum prov_rc prov_group_remove(struct prov_tx *tx, struct prov_span group,
+                                             struct prov_span thing);
+
+struct prov_thing_type {
+    struct prov_span name, description;
+    struct prov_span searchable[PROV_MAX_SEARCHABLE];
+    size_t n_searchable;
+    bool deprecated;
+    int64_t deprecated_ms, created_ms;
+};
+
+PROV_MUST_USE enum prov_rc prov_type_create(struct prov_tx *tx, const struct prov_thing_type *type);
+PROV_MUST_USE enum prov_rc prov_type_get(struct prov_tx *tx, struct prov_span name,
+                                         struct prov_thing_type *out);
+PROV_MUST_USE enum prov_rc prov_type_deprecate(struct prov_tx *tx, struct prov_span name,
+                                               bool undo);
+/* Deprecated types without things only (AWS also waits five minutes; there is nothing to wait for
+ * here). */
+PROV_MUST_USE enum prov_rc prov_type_delete(struct prov_tx *tx, struct prov_span name);
+
+struct prov_billing_group {
+    struct prov_span name, description;
+    int64_t created_ms;
+};
+
+PROV_MUST_USE enum prov_rc prov_billing_create(struct prov_tx *tx, struct prov_span name,
+                                               struct prov_span description);
+PROV_MUST_USE enum prov_rc prov_billing_get(struct prov_tx *tx, struct prov_span name,
+                                            struct prov_billing_group *out);
+PROV_MUST_USE enum prov_rc prov_billing_delete(struct prov_tx *tx, struct prov_span name);
+/* A thing is in at most one: adding moves it. An empty group takes it out of any. */
+PROV_MUST_USE enum prov_rc prov_billing_add(struct prov_tx *tx, struct prov_span group,
+                                            struct prov_span thing);
+
+/* ---- policies ---------------------------------------------------------------------------------
+ */
+
+struct prov_policy_info {
+    struct prov_span name;
+    uint32_t default_version, last_version; /* from 1 */
+    int64_t created_ms, modified_ms;
+};
+
+struct prov_version_info {
+    uint32_t version;
+    int64_t created_ms;
+    struct prov_span document;
+};
+
+/* The document is checked as prov_policy_parse does. */
+PROV_MUST_USE enum prov_rc prov_policy_create(struct prov_tx *tx, struct prov_span name,
+                                              struct prov_span document);
+PROV_MUST_USE enum prov_rc prov_policy_get(struct prov_tx *tx, struct prov_span name,
+                                           struct prov_policy_info *out);
+/* version 0: the default one. */
+PROV_MUST_USE enum prov_rc prov_policy_version_get(struct prov_tx *tx, struct prov_span name,
+                                                   uint32_t version, struct prov_version_info *out);
+PROV_MUST_USE enum prov_rc prov_policy_version_create(struct prov_tx *tx, struct prov_span name,
+                                                      struct prov_span document, bool set_default,
+                                                      uint32_t *version);
+PROV_MUST_USE enum prov_rc prov_policy_version_set_default(struct prov_tx *tx,
+                                                           struct prov_span name, uint32_t version);
+/* Never the default version. */
+PROV_MUST_USE enum prov_rc prov_policy_version_delete(struct prov_tx *tx, struct prov_span name,
+                                                      uint32_t version);
+/* Refused while attached anywhere or while it has other versions than its default. */
+PROV_MUST_USE enum prov_rc prov_policy_delete(struct prov_tx *tx, struct prov_span name);
+/* Again the same is PROV_OK. */
+PROV_MUST_USE enum prov_rc prov_policy_attach_cert(struct prov_tx *tx, struct prov_span policy,
+                                                   const struct prov_id *cert);
+PROV_MUST_USE enum prov_rc prov_policy_attach_group(struct prov_tx *tx, struct prov_span policy,
+                                                    struct prov_span group);
+/* What is not attached is PROV_OK. */
+PROV_MUST_USE enum prov_rc prov_policy_detach_cert(struct prov_tx *tx, struct prov_span policy,
+                                                   const struct prov_id *cert);
+PROV_MUST_USE enum prov_rc prov_policy_detach_group(struct prov_tx *tx, struct prov_span policy,
+                                                    struct prov_span group);
+
+/* ---- templates --------------------------------------------------------------------------------
+ */
+
+struct prov_template_info {
+    struct prov_span name, description;
+    enum prov_template_type type; /* never changes */
+    bool enabled;
+    uint32_t default_version, last_version;
+    int64_t created_ms, modified_ms;
+};
+
+struct prov_template_creation {
+    struct prov_span name, description, body;
+    enum prov_template_type type;
+    bool enabled;
+};
+
+/* The body is checked as prov_template_parse does. */
+PROV_MUST_USE enum prov_rc prov_template_create(struct prov_tx *tx,
+                                                const struct prov_template_creation *creation);
+PROV_MUST_USE enum prov_rc prov_template_get(struct prov_tx *tx, struct prov_span name,
+                                             struct prov_template_info *out);
+PROV_MUST_USE enum prov_rc prov_template_version_get(struct prov_tx *tx, struct prov_span name,
+                                                     uint32_t version,
+                                                     struct prov_version_info *out);
+struct prov_template_change {
+    const struct prov_span *description; /* NULL: unchanged */
+    const bool *enabled;
+    const uint32_t *default_version;
+};
+PROV_MUST_USE enum prov_rc prov_template_update(struct prov_tx *tx, struct prov_span name,
+                                                const struct prov_template_change *change);
+PROV_MUST_USE enum prov_rc prov_template_version_create(struct prov_tx *tx, struct prov_span name,
+                                                        struct prov_span body, bool set_default,
+                                                        uint32_t *version);
+PROV_MUST_USE enum prov_rc prov_template_version_delete(struct prov_tx *tx, struct prov_span name,
+                                                        uint32_t version);
+/* Refused while a CA names it or while it has other versions than its default. */
+PROV_MUST_USE enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_span name);
+
+/* ---- plans ------------------------------------------------------------------------------------
+ */
+
+/*
+ * Carries out a template's plan for a registered certificate: thing, policies, attachments, status
+ * (reference 6.1 step 4 and 1.8 step 7). Without OverrideSettings an existing thing keeps what it
+ * has: attributes are merged, the type is replaced, groups are left (section 13, 3).
+ */
+PROV_MUST_USE enum prov_rc prov_plan_apply(struct prov_tx *tx, const struct prov_id *cert,
+                                           const struct prov_plan *plan);
+
+/* ---- client ids with a session ----------------------------------------------------------------
+ */
+
+/*
+ * Which certificate a persistent MQTT session belongs to, so that what is queued for it while it is
+ * away, and after a broker restart, obeys that certificate's policies. At most
+ * PROV_MAX_CERT_CLIENTS per certificate: PROV_ETOOBIG.
+ */
+PROV_MUST_USE enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
+                                            const struct prov_id *cert);
+PROV_MUST_USE enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id);
+PROV_MUST_USE enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id,
+                                           struct prov_id *cert);
+
+/* ---- lists ------------------------------------------------------------------------------------
+ */
+
+enum prov_list_kind {
+    PROV_LIST_CAS,    /* key: 32 bytes of id */
+    PROV_LIST_CERTS,  /* key: 32 bytes of id */
+    PROV_LIST_THINGS, /* key: the name, here and below */
+    PROV_LIST_GROUPS,
+    PROV_LIST_TYPES,
+    PROV_LIST_BILLING_GROUPS,
+    PROV_LIST_POLICIES,
+    PROV_LIST_TEMPLATES,
+    /* of one owner, whose name or id is `of` */
+    PROV_LIST_CERTS_OF_CA,
+    PROV_LIST_TARGETS_OF_POLICY, /* key: 'c' and 32 bytes of certificate id, or 'g' and a group's
+                                    name */
+    PROV_LIST_THINGS_OF_GROUP,   /* direct members */
+    PROV_LIST_GROUPS_OF_GROUP,   /* direct children */
+    PROV_LIST_THINGS_OF_TYPE,
+    PROV_LIST_THINGS_OF_BILLING_GROUP,
+    PROV_LIST_CAS_OF_TEMPLATE,
+    PROV_LIST_VERSIONS_OF_POLICY,   /* key: 4 bytes, big-endian */
+    PROV_LIST_VERSIONS_OF_TEMPLATE, /* likewise */
+};
+
+/*
+ * Calls visit with each key in memcmp order, starting after `after` (empty: from the first), until
+ * it returns false. visit may read in the same transaction, and must not write.
+ */
+PROV_MUST_USE enum prov_rc prov_list(struct prov_tx *tx, enum prov_list_kind kind,
+                                     struct prov_span of, struct prov_span after,
+                                     bool (*visit)(void *ctx, struct prov_span key), void *ctx);
+
+/* How many objects of the kinds up to PROV_LIST_TEMPLATES there are; constant time. */
+PROV_MUST_USE enum prov_rc prov_list_count(struct prov_tx *tx, enum prov_list_kind kind,
+                                           uint64_t *out);
+
+/*
+ * Walks the whole registry and reports every record that does not decode and every reference that
+ * leads nowhere, one call each; returns PROV_OK when the walk could be made, however many problems
+ * it found.
+ */
+PROV_MUST_USE enum prov_rc
+prov_registry_check(struct prov_tx *tx, void (*problem)(void *ctx, const char *text), void *ctx);
+
+#endif
