@@ -7,8 +7,7 @@
 #include "report.h"
 #include "run/log.h"
 
-/* ---- sessions ---------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 void prov_acl_refresh(struct prov_plugin *pl, struct prov_session *session)
 {
@@ -51,8 +50,7 @@ static struct prov_session *away_session(struct prov_plugin *pl, const char *cli
     return rc == PROV_OK ? prov_sessions_add_away(pl->sessions, client_id, &cert) : NULL;
 }
 
-/* ---- clients that are not ours ----------------------------------------------------------------
- */
+/* ---- clients that are not ours --------------------------------------------------------------- */
 
 static int leave_to_others(struct prov_plugin *pl)
 {
@@ -100,8 +98,7 @@ static int stranger(struct prov_plugin *pl, const struct mosquitto *client,
     return *session != NULL ? MOSQ_ERR_SUCCESS : leave_to_others(pl);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 static enum prov_reason denial_reason(int access, struct prov_span topic)
 {

@@ -11,10 +11,10 @@
 #include "run/log.h"
 #include "trust.h"
 
+#define RELOAD_MS 1000  /* should no tick end a reload: see notice_missing_ticks */
 #define NO_TICK_MS 5000 /* Mosquitto ticks ten times a second when idle */
 
-/* ---- CONNECT ----------------------------------------------------------------------------------
- */
+/* ---- CONNECT --------------------------------------------------------------------------------- */
 
 /*
  * How a CONNECT is refused. A device that gets in by trying again just loses its connection, as on
@@ -79,6 +79,19 @@ static void remember_session(struct prov_plugin *pl, struct prov_tx *tx,
     prov_client_remember(pl, session->client_id, &session->cert);
 }
 
+/*
+ * The broker shows the certificate's id as the user's name, whatever name the device sent. A client
+ * without a name would be disconnected at each reload (SIGHUP) of a broker with allow_anonymous
+ * false. Mosquitto frees the name it had.
+ */
+static bool set_username(struct mosquitto *client, const struct prov_id *cert)
+{
+    char hex[PROV_ID_HEX + 1];
+
+    prov_id_hex(cert, hex);
+    return mosquitto_set_username(client, hex) == MOSQ_ERR_SUCCESS;
+}
+
 /* Asks the policy, and opens the session when it agrees. */
 static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
                   const struct prov_caller *caller, const struct prov_decision *decision)
@@ -107,7 +120,7 @@ static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
     }
     session = prov_sessions_open(pl->sessions, caller->client, PROV_SESSION_DEVICE, &decision->cert,
                                  caller->client_id, caller->address);
-    if (session == NULL) {
+    if (session == NULL || !set_username(caller->client, &decision->cert)) {
         prov_policy_free(policy);
         return refuse_for(pl, leaf, caller, decision, PROV_REASON_INTERNAL, NULL);
     }
@@ -246,6 +259,28 @@ static void notice_missing_ticks(struct prov_plugin *pl, int64_t now_ms)
                                "when the next client does something.\"");
 }
 
+/*
+ * After a reload the broker asks about every client again, also those that are away. That is no
+ * CONNECT: nothing is opened, and a session that a device left is not taken for somebody else's.
+ */
+static int ask_again(struct prov_plugin *pl, struct prov_tx *tx, const struct mosquitto *client)
+{
+    const struct prov_session *session = prov_sessions_find(pl->sessions, client);
+    struct prov_cert cert;
+
+    if (session == NULL || session->kind != PROV_SESSION_DEVICE)
+        return pl->compat.defer;
+    if (prov_cert_get(tx, &session->cert, &cert) == PROV_OK && cert.status == PROV_CERT_ACTIVE)
+        return MOSQ_ERR_SUCCESS;
+    return MOSQ_ERR_AUTH;
+}
+
+/* The second look follows the RELOAD event at once, and ends before the next tick. */
+static bool reloading(const struct prov_plugin *pl, int64_t now_ms)
+{
+    return pl->reload_ms != 0 && now_ms - pl->reload_ms < RELOAD_MS;
+}
+
 int prov_on_basic_auth(int event, void *data, void *userdata)
 {
     struct mosquitto_evt_basic_auth *ev = data;
@@ -261,6 +296,11 @@ int prov_on_basic_auth(int event, void *data, void *userdata)
         prov_log(PROV_LOG_ERROR, "store-unreadable text=\"%s\"", err.text);
         return MOSQ_ERR_UNKNOWN;
     }
+    if (reloading(pl, tx.now_ms)) {
+        code = ask_again(pl, &tx, ev->client);
+        prov_txn_abort(tx.txn);
+        return code;
+    }
     notice_missing_ticks(pl, tx.now_ms);
     leaf = mosquitto_client_certificate(ev->client);
     code =
@@ -270,8 +310,7 @@ int prov_on_basic_auth(int event, void *data, void *userdata)
     return code;
 }
 
-/* ---- answers to those who waited --------------------------------------------------------------
- */
+/* ---- answers to those who waited ------------------------------------------------------------- */
 
 /* The session becomes a device's, or the CONNECT is refused; either way it waits no longer. */
 static int answer(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *waiting)
@@ -293,6 +332,8 @@ static int answer(struct prov_plugin *pl, struct prov_tx *tx, struct prov_sessio
         return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
     if (prov_policy_decide(waiting->policy, &connect) != PROV_ALLOWED)
         return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_CONNECT_DENIED, NULL);
+    if (!set_username(waiting->client, &waiting->cert))
+        return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
     waiting->kind = PROV_SESSION_DEVICE;
     waiting->epoch = prov_sessions_epoch(pl->sessions);
     remember_session(pl, tx, waiting->client, waiting);
@@ -322,8 +363,7 @@ void prov_adapter_contact_done(struct prov_plugin *pl, const struct prov_id *cer
     }
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 int prov_on_acl_check(int event, void *data, void *userdata)
 {
@@ -359,6 +399,7 @@ int prov_on_tick(int event, void *data, void *userdata)
     (void)event;
     (void)data;
     pl->last_tick_ms = prov_now_ms();
+    pl->reload_ms = 0;
     prov_attend(pl);
     kick_marked(pl);
     prov_sessions_reap(pl->sessions);
@@ -371,6 +412,7 @@ int prov_on_reload(int event, void *data, void *userdata)
 
     (void)event;
     (void)data;
+    pl->reload_ms = prov_now_ms();
     (void)prov_rights_forget(pl->rights, prov_span(NULL, 0));
     prov_sessions_new_epoch(pl->sessions);
     prov_log(PROV_LOG_INFO,

@@ -65,8 +65,10 @@ static void on_change(void *ctx, const struct prov_change_entry *entry)
     case PROV_CHANGED_GROUP:
         prov_sessions_new_epoch(f->pl->sessions);
         break;
-    case PROV_CHANGED_CA: /* read anew whenever it matters */
+    case PROV_CHANGED_CA: /* read anew whenever they matter, or no part of anybody's rights */
     case PROV_CHANGED_TEMPLATE:
+    case PROV_CHANGED_TYPE:
+    case PROV_CHANGED_BILLING:
         break;
     }
 }

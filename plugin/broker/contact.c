@@ -31,8 +31,7 @@ void prov_contacts_free(struct prov_contacts *contacts)
     free(contacts);
 }
 
-/* ---- the job ----------------------------------------------------------------------------------
- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 static void free_job(struct contact_job *job)
 {
@@ -102,8 +101,7 @@ static void done(struct prov_job *base) /* broker */
     free_job(job);
 }
 
-/* ---- submitting -------------------------------------------------------------------------------
- */
+/* ---- submitting ------------------------------------------------------------------------------ */
 
 static enum prov_rc make_job(struct prov_plugin *pl, X509 *leaf,
                              const struct prov_decision *decision, struct contact_job **out)
@@ -176,8 +174,7 @@ enum prov_rc prov_contact_submit(struct prov_plugin *pl, X509 *leaf,
     return PROV_OK;
 }
 
-/* ---- client ids -------------------------------------------------------------------------------
- */
+/* ---- client ids ------------------------------------------------------------------------------ */
 
 struct client_job {
     struct prov_job job;

@@ -9,7 +9,7 @@
 
 /* Whoever asked for a first contact and how it should end. */
 struct prov_caller {
-    const void *client; /* the broker's pointer, to open a session for */
+    struct mosquitto *client;
     const char *client_id, *address;
 };
 

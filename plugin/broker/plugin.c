@@ -56,8 +56,7 @@ void prov_attend(struct prov_plugin *pl)
     prov_changes_follow(pl);
 }
 
-/* ---- start ------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void to_broker_log(void *ctx, enum prov_level level, const char *text)
 {
@@ -206,8 +205,7 @@ static enum prov_rc start(struct prov_plugin *pl, const struct mosquitto_opt *op
     return rc != PROV_OK ? rc : register_callbacks(pl, err);
 }
 
-/* ---- stop -------------------------------------------------------------------------------------
- */
+/* ---- stop ------------------------------------------------------------------------------------ */
 
 /* Also of what was started only in part. The pool first: its jobs use all the rest. */
 static void stop(struct prov_plugin *pl)
@@ -228,8 +226,7 @@ static void stop(struct prov_plugin *pl)
     free(pl);
 }
 
-/* ---- entry points -----------------------------------------------------------------------------
- */
+/* ---- entry points ---------------------------------------------------------------------------- */
 
 EXPORT int mosquitto_plugin_version(int count, const int *versions);
 EXPORT int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata,

@@ -35,6 +35,7 @@ struct prov_plugin {
     prov_attempt_id last_attempt;
     uint64_t store_version, feed_seq; /* up to where the change feed has been followed */
     int64_t last_tick_ms;
+    int64_t reload_ms; /* when a reload began whose second look at all clients may go on; 0: none */
     /* what is said once, or not too often */
     int64_t told_changes_ms;
     bool told_others, told_no_ticks;

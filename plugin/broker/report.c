@@ -38,8 +38,7 @@ prov_attempt_id prov_report_attempt(struct prov_plugin *pl)
     return pl->last_attempt;
 }
 
-/* ---- repetitions ------------------------------------------------------------------------------
- */
+/* ---- repetitions ----------------------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits: who was refused for what. Two that collide share a second, no more. */
 static uint64_t mix(uint64_t h, const void *p, size_t n)
@@ -79,8 +78,7 @@ static bool repeated(struct prov_reports *reports, const struct prov_refusal *r,
     return false;
 }
 
-/* ---- the line ---------------------------------------------------------------------------------
- */
+/* ---- the line -------------------------------------------------------------------------------- */
 
 static void add_id(struct prov_buf *line, const char *key, const struct prov_id *id)
 {
@@ -121,8 +119,7 @@ void prov_report_log(enum prov_level level, const char *outcome, prov_attempt_id
     prov_buf_release(&line);
 }
 
-/* ---- the record -------------------------------------------------------------------------------
- */
+/* ---- the record ------------------------------------------------------------------------------ */
 
 struct report_job {
     struct prov_job job;

@@ -27,8 +27,7 @@ enum prov_rc prov_sessions_new(struct prov_sessions **out)
     return *out != NULL ? PROV_OK : PROV_ENOMEM;
 }
 
-/* ---- of one certificate -----------------------------------------------------------------------
- */
+/* ---- of one certificate ---------------------------------------------------------------------- */
 
 static struct peers *find_peers(struct prov_sessions *table, const struct prov_id *cert)
 {
@@ -94,8 +93,7 @@ void prov_sessions_each_cert(struct prov_sessions *table,
         visit(ctx, &peers->cert);
 }
 
-/* ---- opening and closing ----------------------------------------------------------------------
- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static struct prov_session *make(struct prov_sessions *table, enum prov_session_kind kind,
                                  const struct prov_id *cert, const char *client_id)
@@ -128,7 +126,7 @@ static void destroy(struct prov_sessions *table, struct prov_session *session)
     free(session);
 }
 
-struct prov_session *prov_sessions_find(struct prov_sessions *table, const void *client)
+struct prov_session *prov_sessions_find(struct prov_sessions *table, const struct mosquitto *client)
 {
     struct prov_session *session = NULL;
 
@@ -136,7 +134,7 @@ struct prov_session *prov_sessions_find(struct prov_sessions *table, const void 
     return session;
 }
 
-struct prov_session *prov_sessions_open(struct prov_sessions *table, const void *client,
+struct prov_session *prov_sessions_open(struct prov_sessions *table, struct mosquitto *client,
                                         enum prov_session_kind kind, const struct prov_id *cert,
                                         const char *client_id, const char *address)
 {
@@ -177,8 +175,7 @@ void prov_sessions_reap(struct prov_sessions *table)
     }
 }
 
-/* ---- disconnecting ----------------------------------------------------------------------------
- */
+/* ---- disconnecting --------------------------------------------------------------------------- */
 
 void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session)
 {
@@ -201,8 +198,7 @@ struct prov_session *prov_sessions_next_kick(struct prov_sessions *table)
     return NULL;
 }
 
-/* ---- away -------------------------------------------------------------------------------------
- */
+/* ---- away ------------------------------------------------------------------------------------ */
 
 static void drop_away(struct prov_sessions *table, struct prov_session *session)
 {
@@ -244,8 +240,7 @@ void prov_sessions_forget_away(struct prov_sessions *table, const char *client_i
         drop_away(table, session);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 void prov_sessions_new_epoch(struct prov_sessions *table)
 {

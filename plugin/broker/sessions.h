@@ -19,10 +19,12 @@ enum prov_session_kind {
     PROV_SESSION_AWAY, /* a persistent session whose device is not connected; found by client id */
 };
 
+struct mosquitto; /* the broker's client: an address to find it by, and to ask the broker with */
+
 struct prov_session {
     UT_hash_handle hh;
-    const void *client; /* the key; NULL for AWAY, whose key is client_id */
-    uint64_t number;    /* never used again in this process */
+    struct mosquitto *client; /* the key; NULL for AWAY, whose key is client_id */
+    uint64_t number;          /* never used again in this process */
     enum prov_session_kind kind;
     struct prov_id cert;
     struct prov_policy *policy; /* NULL: no rights */
@@ -41,13 +43,14 @@ struct prov_sessions;
 PROV_MUST_USE enum prov_rc prov_sessions_new(struct prov_sessions **out);
 void prov_sessions_free(struct prov_sessions *table); /* NULL is accepted */
 
-struct prov_session *prov_sessions_find(struct prov_sessions *table, const void *client);
+struct prov_session *prov_sessions_find(struct prov_sessions *table,
+                                        const struct mosquitto *client);
 
 /*
  * The session of a connected client, in the place of any older one of that pointer. cert is NULL
  * for OTHER. NULL when out of memory; there is no session then.
  */
-struct prov_session *prov_sessions_open(struct prov_sessions *table, const void *client,
+struct prov_session *prov_sessions_open(struct prov_sessions *table, struct mosquitto *client,
                                         enum prov_session_kind kind, const struct prov_id *cert,
                                         const char *client_id, const char *address);
 

@@ -18,8 +18,7 @@ struct prov_trust {
     int leaf_index; /* of X509: the decision */
 };
 
-/* ---- alerts -----------------------------------------------------------------------------------
- */
+/* ---- alerts ---------------------------------------------------------------------------------- */
 
 /* What OpenSSL makes the TLS alert from (ssl/statem/statem_lib.c, ssl_x509err2alert). */
 static int verify_error(enum prov_reason reason)
@@ -49,8 +48,7 @@ static int verify_error(enum prov_reason reason)
     }
 }
 
-/* ---- the callback -----------------------------------------------------------------------------
- */
+/* ---- the callback ---------------------------------------------------------------------------- */
 
 static void peer_address(SSL *ssl, char *out, size_t cap)
 {
@@ -169,8 +167,7 @@ static int verify(X509_STORE_CTX *ctx, void *arg)
     return 0;
 }
 
-/* ---- hooking in -------------------------------------------------------------------------------
- */
+/* ---- hooking in ------------------------------------------------------------------------------ */
 
 static void on_new_ctx(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl,
                        void *argp)
