@@ -4,8 +4,6 @@
 
 #include "reg.h"
 
-#define TEXT_MAX 512
-
 struct attempt_record {
     uint32_t reason, repeats;
     struct prov_id cert, ca;
@@ -22,8 +20,8 @@ static const struct prov_field attempt_fields[] = {
     { 7, PROV_FIELD_SPAN, offsetof(struct attempt_record, detail), 0, 0 },
     { 8, PROV_FIELD_U32, offsetof(struct attempt_record, repeats), 0, 0 },
 };
-static const struct prov_record attempt_record = { attempt_fields, PROV_COUNT(attempt_fields),
-                                                   sizeof(struct attempt_record) };
+const struct prov_record reg_attempt_record = { attempt_fields, PROV_COUNT(attempt_fields),
+                                                sizeof(struct attempt_record) };
 
 #define COUNTER_BITS 20
 
@@ -37,11 +35,6 @@ prov_attempt_id prov_attempt_next_id(prov_attempt_id last, int64_t now_ms)
 void prov_attempt_id_text(prov_attempt_id id, char out[static PROV_ATTEMPT_HEX + 1])
 {
     (void)snprintf(out, PROV_ATTEMPT_HEX + 1, "%016llx", (unsigned long long)id);
-}
-
-static struct prov_span cut(struct prov_span s)
-{
-    return prov_span(s.p, s.n < TEXT_MAX ? s.n : TEXT_MAX);
 }
 
 static bool first_key(void *ctx, struct prov_span key, struct prov_span value)
@@ -74,16 +67,16 @@ enum prov_rc prov_attempt_put(struct prov_tx *tx, const struct prov_attempt *att
         .repeats = attempt->repeats,
         .cert = attempt->cert,
         .ca = attempt->ca,
-        .client_id = cut(attempt->client_id),
-        .address = cut(attempt->address),
-        .common_name = cut(attempt->common_name),
-        .detail = cut(attempt->detail),
+        .client_id = reg_cut(attempt->client_id),
+        .address = reg_cut(attempt->address),
+        .common_name = reg_cut(attempt->common_name),
+        .detail = reg_cut(attempt->detail),
     };
     uint8_t key[8];
     enum prov_rc rc;
 
     reg_be64(attempt->id, key);
-    rc = reg_put(tx, REG_ATTEMPT, &attempt_record, prov_span(key, 8), &record);
+    rc = reg_put(tx, REG_ATTEMPT, &reg_attempt_record, prov_span(key, 8), &record);
     return rc != PROV_OK ? rc : forget_oldest(tx);
 }
 
@@ -91,7 +84,7 @@ static bool read_attempt(struct prov_span key, struct prov_span value, struct pr
 {
     struct attempt_record record;
 
-    if (key.n != 8 || prov_record_read(&attempt_record, value, &record) != PROV_OK)
+    if (key.n != 8 || prov_record_read(&reg_attempt_record, value, &record) != PROV_OK)
         return false;
     out->id = reg_from_be64(key.p);
     out->at_ms = (int64_t)(out->id >> COUNTER_BITS);

@@ -29,11 +29,14 @@ struct prov_attempt {
 prov_attempt_id prov_attempt_next_id(prov_attempt_id last, int64_t now_ms);
 void prov_attempt_id_text(prov_attempt_id id, char out[static PROV_ATTEMPT_HEX + 1]);
 
-/* write transaction. Longer texts are cut at 512 bytes. Forgets the oldest beyond
- * PROV_MAX_ATTEMPTS. */
+/*
+ * write transaction. Longer texts are cut at 512 bytes. Forgets the oldest beyond
+ * PROV_MAX_ATTEMPTS. The time is in the id; at_ms is not looked at.
+ */
 PROV_MUST_USE enum prov_rc prov_attempt_put(struct prov_tx *tx, const struct prov_attempt *attempt);
 
-/* Newest first until visit returns false. */
+/* Newest first until visit returns false; visit may read, and must not write. Records that do not
+ * decode are passed over (prov_registry_check tells of them). */
 PROV_MUST_USE enum prov_rc
 prov_attempt_each(struct prov_tx *tx, bool (*visit)(void *ctx, const struct prov_attempt *attempt),
                   void *ctx);

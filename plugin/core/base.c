@@ -186,8 +186,7 @@ bool prov_unhex(struct prov_span hex, uint8_t *out, size_t n)
     return true;
 }
 
-/* ---- buffer -----------------------------------------------------------------------------------
- */
+/* ---- buffer ---------------------------------------------------------------------------------- */
 
 void prov_buf_init(struct prov_buf *b, size_t max_bytes)
 {
@@ -280,6 +279,8 @@ void prov_buf_addf(struct prov_buf *b, const char *fmt, ...)
     va_copy(again, args);
     n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
+    if (n < 0 && b->rc == PROV_OK)
+        b->rc = PROV_ETOOBIG; /* beyond INT_MAX */
     if (n > 0 && buf_reserve(b, (size_t)n)) {
         (void)vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
@@ -300,8 +301,7 @@ const char *prov_buf_cstr(struct prov_buf *b)
     return (const char *)b->p;
 }
 
-/* ---- identities -------------------------------------------------------------------------------
- */
+/* ---- identities ------------------------------------------------------------------------------ */
 
 bool prov_id_is_zero(const struct prov_id *id)
 {

@@ -37,8 +37,7 @@ enum prov_rc {
 /* A static name such as "not-found"; never NULL, also for values outside the enum. */
 const char *prov_rc_name(enum prov_rc rc);
 
-/* ---- errors a person will read ----------------------------------------------------------------
- */
+/* ---- errors a person will read --------------------------------------------------------------- */
 
 /*
  * Filled once, at the point that knows; logged or printed once, at the edge. `code` is the AWS IoT
@@ -61,8 +60,7 @@ enum prov_rc prov_fail(struct prov_err *err, enum prov_rc rc, const char *code, 
 /* PROV_ENOMEM with its standard text. */
 enum prov_rc prov_nomem(struct prov_err *err);
 
-/* ---- bytes ------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* Borrowed bytes, passed by value. p may be NULL when n is 0. Not NUL-terminated. */
 struct prov_span {
@@ -105,7 +103,8 @@ bool prov_span_eq_nocase(struct prov_span a, struct prov_span b);
 /* A NUL-terminated copy that the caller frees; NULL when out of memory or when s holds a NUL. */
 char *prov_span_dup(struct prov_span s);
 
-/* Copies into out, always NUL-terminated; false (and a truncated copy) when it does not fit. */
+/* Copies into out, always NUL-terminated; false (and a truncated copy) when it does not fit. cap is
+ * 1 at least. */
 bool prov_span_copy(struct prov_span s, char *out, size_t cap);
 
 /* Well-formed UTF-8 as RFC 3629 has it: no overlong forms, no surrogates. */
@@ -119,8 +118,7 @@ void prov_hex(const void *p, size_t n, char *out);
 /* Either case; the text must be exactly 2 * n digits. */
 PROV_MUST_USE bool prov_unhex(struct prov_span hex, uint8_t *out, size_t n);
 
-/* ---- a buffer born with its maximum -----------------------------------------------------------
- */
+/* ---- a buffer born with its maximum ---------------------------------------------------------- */
 
 /*
  * Owned bytes that grow up to max. The first failure (PROV_ENOMEM, PROV_ETOOBIG) sticks in rc and
@@ -146,11 +144,11 @@ void prov_buf_add_u8(struct prov_buf *b, uint8_t byte);
 PROV_PRINTF(2, 3) void prov_buf_addf(struct prov_buf *b, const char *fmt, ...);
 /* The bytes so far, valid until the next add. */
 struct prov_span prov_buf_span(const struct prov_buf *b);
-/* The same as a C string (a NUL is kept behind the bytes); "" when empty or failed for memory. */
+/* The same as a C string (a NUL is kept behind the bytes); what fitted, if rc tells of a failure.
+ */
 const char *prov_buf_cstr(struct prov_buf *b);
 
-/* ---- 256-bit identities -----------------------------------------------------------------------
- */
+/* ---- 256-bit identities ---------------------------------------------------------------------- */
 
 #define PROV_ID_LEN 32
 #define PROV_ID_HEX (2 * PROV_ID_LEN)

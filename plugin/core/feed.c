@@ -61,16 +61,18 @@ enum prov_rc prov_feed_append(struct prov_tx *tx, enum prov_change kind, struct 
 struct feed_visit {
     void (*visit)(void *ctx, const struct prov_change_entry *entry);
     void *ctx;
+    bool damaged;
 };
 
 static bool pass_on(void *ctx, struct prov_span key, struct prov_span value)
 {
-    const struct feed_visit *v = ctx;
+    struct feed_visit *v = ctx;
     struct prov_change_entry entry;
     struct change_record change;
 
-    if (key.n != 8 || prov_record_read(&reg_change_record, value, &change) != PROV_OK)
-        return true;
+    v->damaged = key.n != 8 || prov_record_read(&reg_change_record, value, &change) != PROV_OK;
+    if (v->damaged)
+        return false;
     entry.seq = reg_from_be64(key.p);
     entry.kind = (enum prov_change)change.kind;
     entry.key = change.key;
@@ -83,17 +85,21 @@ enum prov_rc prov_feed_read(struct prov_tx *tx, uint64_t after, bool *missed,
                             void (*visit)(void *ctx, const struct prov_change_entry *entry),
                             void *ctx)
 {
-    struct feed_visit v = { visit, ctx };
+    struct feed_visit v = { visit, ctx, false };
     uint8_t be[8];
-    uint64_t oldest;
+    uint64_t oldest, newest;
     enum prov_rc rc;
 
     rc = end_of_feed(tx, false, &oldest);
+    if (rc == PROV_OK)
+        rc = end_of_feed(tx, true, &newest);
     if (rc != PROV_OK)
         return rc;
-    *missed = oldest > after + 1;
+    *missed = after > newest || oldest > after + 1;
     if (*missed)
         return PROV_OK;
     reg_be64(after, be);
-    return reg_scan(tx, REG_FEED, prov_span(NULL, 0), prov_span(be, 8), pass_on, &v);
+    rc = reg_scan(tx, REG_FEED, prov_span(NULL, 0), prov_span(be, 8), pass_on, &v);
+    *missed = v.damaged;
+    return rc;
 }

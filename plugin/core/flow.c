@@ -7,8 +7,7 @@
 
 #include "ident.h"
 
-/* ---- issuers ----------------------------------------------------------------------------------
- */
+/* ---- issuers --------------------------------------------------------------------------------- */
 
 /* More CAs than a broker meets within minutes; a CA that falls out is decoded again. */
 #define MAX_ISSUERS 64
@@ -68,8 +67,7 @@ static enum prov_rc issuer_cert(struct prov_issuers *issuers, struct prov_tx *tx
     return PROV_OK;
 }
 
-/* ---- admission --------------------------------------------------------------------------------
- */
+/* ---- admission ------------------------------------------------------------------------------- */
 
 static void refuse(struct prov_decision *out, enum prov_reason reason)
 {
@@ -111,6 +109,7 @@ static const enum prov_reason by_fault[] = {
     [PROV_CERT_KEY_WEAK] = PROV_REASON_KEY_WEAK,
     [PROV_CERT_KEY_KIND] = PROV_REASON_KEY_KIND,
     [PROV_CERT_SIGNATURE_ALG] = PROV_REASON_SIGNATURE_ALGORITHM,
+    [PROV_CERT_MALFORMED] = PROV_REASON_MALFORMED,
     [PROV_CERT_VERSION] = PROV_REASON_MALFORMED,
     [PROV_CERT_IS_CA] = PROV_REASON_LEAF_IS_CA,
     [PROV_CERT_NOT_CA] = PROV_REASON_MALFORMED,
@@ -119,6 +118,8 @@ static const enum prov_reason by_fault[] = {
     [PROV_CERT_NOT_YET_VALID] = PROV_REASON_NOT_YET_VALID,
     [PROV_CERT_EXPIRED] = PROV_REASON_EXPIRED,
 };
+
+_Static_assert(PROV_COUNT(by_fault) == PROV_CERT_FAULTS, "a fault was added without a reason");
 
 /* May this CA bring in new devices now? */
 static enum prov_reason ca_admits(const struct prov_ca *ca, int64_t now_s)
@@ -131,46 +132,43 @@ static enum prov_reason ca_admits(const struct prov_ca *ca, int64_t now_s)
 }
 
 /* A leaf that nobody registered, signed by this CA. */
-static void admit_unknown(X509 *leaf, const struct prov_ca *ca, int64_t now_s,
-                          struct prov_decision *out)
+static struct prov_decision admit_unknown(X509 *leaf, const struct prov_id *id,
+                                          const struct prov_ca *ca, int64_t now_s)
 {
-    enum prov_reason reason = by_fault[prov_cert_check_leaf(leaf, now_s)];
+    struct prov_decision d = { PROV_NEW, PROV_REASON_NONE, *id, ca->id };
 
-    out->ca = ca->id;
-    if (reason == PROV_REASON_NONE)
-        reason = ca_admits(ca, now_s);
-    if (reason != PROV_REASON_NONE)
-        refuse(out, reason);
-    else
-        *out = (struct prov_decision){ PROV_NEW, PROV_REASON_NONE, out->cert, ca->id };
+    d.reason = by_fault[prov_cert_check_leaf(leaf, now_s)];
+    if (d.reason == PROV_REASON_NONE)
+        d.reason = ca_admits(ca, now_s);
+    if (d.reason != PROV_REASON_NONE)
+        d.outcome = PROV_REFUSED;
+    return d;
 }
 
+/* A renewed CA certificate has the name and often the key of the old one: all that signed are asked
+ * until one admits. */
 static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
                                 struct prov_decision *out)
 {
     struct prov_id candidates[PROV_MAX_CAS_PER_SUBJECT];
+    struct prov_decision found = { .outcome = PROV_FOREIGN, .cert = out->cert };
     struct prov_ca ca;
     X509 *cert;
     enum prov_rc rc;
     size_t n;
 
     rc = prov_ca_by_issuer(tx, leaf, candidates, &n);
-    if (rc != PROV_OK)
-        return rc;
-    out->outcome = PROV_FOREIGN;
-    out->reason = n == 0 ? PROV_REASON_UNKNOWN_ISSUER : PROV_REASON_ISSUER_KEY;
-    for (size_t i = 0; i < n; i++) {
+    found.reason = n == 0 ? PROV_REASON_UNKNOWN_ISSUER : PROV_REASON_ISSUER_KEY;
+    for (size_t i = 0; rc == PROV_OK && i < n && found.outcome != PROV_NEW; i++) {
         rc = prov_ca_get(tx, &candidates[i], &ca);
         if (rc == PROV_OK)
             rc = issuer_cert(issuers, tx, &ca, &cert);
-        if (rc != PROV_OK)
-            return rc;
-        if (!prov_cert_signed_by(leaf, cert))
-            continue;
-        admit_unknown(leaf, &ca, tx->now_ms / 1000, out);
-        break;
+        if (rc == PROV_OK && prov_cert_signed_by(leaf, cert))
+            found = admit_unknown(leaf, &out->cert, &ca, tx->now_ms / 1000);
     }
-    return PROV_OK;
+    if (rc == PROV_OK)
+        *out = found;
+    return rc;
 }
 
 enum prov_rc prov_flow_admit(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
@@ -197,8 +195,7 @@ bool prov_flow_client_id_ok(struct prov_span client_id)
            prov_utf8_valid(client_id);
 }
 
-/* ---- first contact ----------------------------------------------------------------------------
- */
+/* ---- first contact --------------------------------------------------------------------------- */
 
 enum prov_rc prov_contact_new(X509 *leaf, const struct prov_decision *decision,
                               struct prov_contact **out)
@@ -235,13 +232,21 @@ static bool transient(enum prov_rc rc)
     return rc == PROV_ESTORE || rc == PROV_ENOMEM || rc == PROV_EBUG;
 }
 
-/* "path: text (line 3)" of what a template or a plan said. */
+/* "path: text" of what a template or a plan said. */
 static void keep_error(struct prov_contact *contact, enum prov_reason reason,
                        const struct prov_err *err)
 {
     contact->reason = reason;
     (void)snprintf(contact->detail, sizeof contact->detail, "%s%s%s", err->path,
                    err->path[0] != '\0' ? ": " : "", err->text);
+}
+
+/* What went wrong in a step with an error of its own is the caller's too. */
+static enum prov_rc pass_on(struct prov_tx *tx, const struct prov_err *err, enum prov_rc rc)
+{
+    if (tx->err != NULL)
+        *tx->err = *err;
+    return rc;
 }
 
 static enum prov_rc evaluate(struct prov_contact *contact, const struct prov_template_info *info,
@@ -281,6 +286,7 @@ static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
     prov_plan_free(contact->plan);
     contact->plan = NULL;
     contact->reason = PROV_REASON_NONE;
+    contact->detail[0] = '\0';
     if (ca->template_name.n == 0) { /* JITR: somebody else activates it */
         contact->reason = PROV_REASON_CERT_PENDING;
         return PROV_OK;
@@ -293,27 +299,47 @@ static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
         rc = prov_template_version_get(&quiet, ca->template_name, 0, &version);
     if (rc == PROV_ENOTFOUND)
         contact->reason = PROV_REASON_TEMPLATE_MISSING;
-    if (transient(rc) || contact->reason != PROV_REASON_NONE) {
+    if (transient(rc))
+        return pass_on(tx, &err, rc);
+    if (contact->reason != PROV_REASON_NONE) {
         (void)snprintf(contact->detail, sizeof contact->detail, "template \"%s\"",
                        contact->template_name);
-        return transient(rc) ? rc : PROV_OK;
+        return PROV_OK;
     }
     contact->template_version = version.version;
     rc = evaluate(contact, &info, &version, &err);
-    if (rc != PROV_OK && !transient(rc))
+    if (transient(rc))
+        return pass_on(tx, &err, rc);
+    if (rc != PROV_OK)
         keep_error(contact, PROV_REASON_TEMPLATE_FAILED, &err);
-    return transient(rc) ? rc : PROV_OK;
+    return PROV_OK;
+}
+
+/* What OpenSSL took from the device and does not take again is refused, not recorded. */
+static enum prov_rc decode_leaf(struct prov_contact *contact, struct prov_tx *tx)
+{
+    struct prov_err err = { 0 };
+    enum prov_rc rc;
+
+    if (contact->leaf != NULL)
+        return PROV_OK;
+    rc = prov_ident_decode(prov_buf_span(&contact->der), &contact->leaf, &err);
+    if (transient(rc))
+        return pass_on(tx, &err, rc);
+    if (rc != PROV_OK)
+        keep_error(contact, PROV_REASON_MALFORMED, &err);
+    return PROV_OK;
 }
 
 enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *tx)
 {
     struct prov_ca ca;
-    enum prov_rc rc = PROV_OK;
+    enum prov_rc rc;
 
-    if (contact->leaf == NULL)
-        rc = prov_ident_decode(prov_buf_span(&contact->der), &contact->leaf, tx->err);
-    if (rc == PROV_OK)
-        rc = prov_ca_get(tx, &contact->ca, &ca);
+    rc = decode_leaf(contact, tx);
+    if (rc != PROV_OK || contact->leaf == NULL)
+        return rc;
+    rc = prov_ca_get(tx, &contact->ca, &ca);
     if (rc == PROV_ENOTFOUND)
         return PROV_OK; /* deleted meanwhile: apply says so */
     return rc != PROV_OK ? rc : make_plan(contact, tx, &ca);
@@ -343,6 +369,12 @@ static enum prov_reason outcome_of(const struct prov_plan *plan)
     return plan->activate ? PROV_REASON_PROVISIONED : PROV_REASON_CERT_INACTIVE;
 }
 
+static enum prov_rc store_failed(struct prov_tx *tx, enum prov_rc rc)
+{
+    return prov_fail(tx->err, rc, "InternalFailureException", "%s",
+                     rc == PROV_ENOMEM ? "out of memory" : prov_store_why(tx->txn->store));
+}
+
 /* The plan, in a transaction of its own: what it left half done is undone, and the reason kept. */
 static enum prov_rc carry_out(struct prov_contact *contact, struct prov_tx *tx)
 {
@@ -352,43 +384,54 @@ static enum prov_rc carry_out(struct prov_contact *contact, struct prov_tx *tx)
 
     rc = prov_txn_begin(tx->txn->store, PROV_TXN_WRITE, tx->txn, &child);
     if (rc != PROV_OK)
-        return rc;
+        return store_failed(tx, rc);
     rc = prov_plan_apply(&(struct prov_tx){ child, tx->now_ms, &err }, &contact->cert,
                          contact->plan);
-    if (rc == PROV_OK) {
-        rc = prov_txn_commit(child);
-        if (rc == PROV_OK)
-            contact->reason = outcome_of(contact->plan);
-        return rc;
+    if (rc != PROV_OK) {
+        prov_txn_abort(child);
+        if (transient(rc))
+            return pass_on(tx, &err, rc);
+        keep_error(contact, PROV_REASON_TEMPLATE_FAILED, &err);
+        return PROV_OK;
     }
-    prov_txn_abort(child);
-    if (transient(rc)) {
-        if (tx->err != NULL)
-            *tx->err = err;
-        return rc;
-    }
-    keep_error(contact, PROV_REASON_TEMPLATE_FAILED, &err);
+    rc = prov_txn_commit(child);
+    if (rc != PROV_OK)
+        return store_failed(tx, rc);
+    contact->reason = outcome_of(contact->plan);
+    if (contact->plan->thing_name != NULL)
+        (void)prov_span_copy(prov_span_str(contact->plan->thing_name), contact->thing_name,
+                             sizeof contact->thing_name);
     return PROV_OK;
+}
+
+/* The certificate was decided about by somebody else; its attempt tells as what. */
+static void settle(struct prov_contact *contact, const struct prov_cert *cert)
+{
+    contact->reason = PROV_REASON_CERT_INACTIVE;
+    if (cert->status == PROV_CERT_ACTIVE)
+        contact->reason = PROV_REASON_PROVISIONED;
+    else if ((size_t)cert->status < PROV_COUNT(by_status))
+        contact->reason = by_status[cert->status].reason;
+    if (cert->n_things != 0)
+        (void)prov_span_copy(cert->things[0], contact->thing_name, sizeof contact->thing_name);
 }
 
 /* The certificate as it is now, recorded if it was not. *settled: there is nothing left to do. */
 static enum prov_rc record(struct prov_contact *contact, struct prov_tx *tx,
                            const struct prov_ca *ca, bool *settled)
 {
-    struct prov_tx quiet = { tx->txn, tx->now_ms, NULL };
     struct prov_cert cert;
     enum prov_rc rc;
 
     *settled = false;
-    rc = prov_cert_get(&quiet, &contact->cert, &cert);
+    rc = prov_cert_get(tx, &contact->cert, &cert);
     if (rc == PROV_ENOTFOUND)
         return prov_cert_record_first_contact(tx, contact->leaf, ca, &contact->cert);
     if (rc != PROV_OK)
         return rc;
     *settled = cert.status != PROV_CERT_PENDING_ACTIVATION;
     if (*settled)
-        contact->reason = cert.status == PROV_CERT_ACTIVE ? PROV_REASON_PROVISIONED
-                                                          : by_status[cert.status].reason;
+        settle(contact, &cert);
     return PROV_OK;
 }
 
@@ -435,15 +478,17 @@ static enum prov_rc register_and_provision(struct prov_contact *contact, struct 
         rc = current_plan(contact, tx, &ca);
     if (rc != PROV_OK || contact->plan == NULL)
         return rc;
-    if (contact->plan->thing_name != NULL)
-        (void)snprintf(contact->thing_name, sizeof contact->thing_name, "%s",
-                       contact->plan->thing_name);
     return carry_out(contact, tx);
 }
 
 enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx)
 {
-    const enum prov_rc rc = register_and_provision(contact, tx);
+    enum prov_rc rc = PROV_OK;
 
+    contact->thing_name[0] = '\0';
+    if (contact->leaf != NULL) { /* else prepare has said why */
+        contact->detail[0] = '\0';
+        rc = register_and_provision(contact, tx);
+    }
     return rc != PROV_OK ? rc : write_attempt(contact, tx);
 }

@@ -26,8 +26,7 @@ struct prov_decision {
     struct prov_id cert, ca; /* ca zero: not known, or none */
 };
 
-/* ---- admission: broker thread -----------------------------------------------------------------
- */
+/* ---- admission: broker thread ---------------------------------------------------------------- */
 
 /* Parsed CA certificates, so that none is decoded twice. Thread: one at a time. */
 struct prov_issuers;
@@ -38,7 +37,8 @@ void prov_issuers_free(struct prov_issuers *issuers); /* NULL is accepted */
 /*
  * May this certificate's holder come in? Asked in the handshake and again at CONNECT. id is
  * prov_ident_id of leaf. A registered certificate costs one look-up and no decoding; an unknown one
- * a public-key operation per CA of its issuer's name.
+ * a public-key operation per CA of its issuer's name. Of several CAs that signed it (one renewed
+ * with the same key) any that admits it will do. After an error, *out is a refusal.
  *
  * PENDING_ACTIVATION is PROV_NEW: each connect runs the template again until it succeeds (reference
  * section 13, 5).
@@ -50,8 +50,7 @@ PROV_MUST_USE enum prov_rc prov_flow_admit(struct prov_issuers *issuers, struct 
 /* 1 to PROV_MAX_CLIENT_ID bytes of UTF-8, not starting with '$' (reference section 11). */
 bool prov_flow_client_id_ok(struct prov_span client_id);
 
-/* ---- first contact: prepared by a worker, applied by the writer ---------------------------------
- */
+/* ---- first contact: prepared by a worker, applied by the writer ------------------------------ */
 
 /* One device's first contact. Everything in it is a copy. */
 struct prov_contact {
@@ -69,7 +68,7 @@ struct prov_contact {
     /* how it went, after apply: PROV_REASON_PROVISIONED, or why not */
     enum prov_reason reason;
     char detail[512];
-    char thing_name[PROV_MAX_NAME + 1];
+    char thing_name[PROV_MAX_NAME + 1]; /* that the certificate is attached to; may be empty */
 };
 
 PROV_MUST_USE enum prov_rc prov_contact_new(X509 *leaf, const struct prov_decision *decision,
@@ -79,7 +78,7 @@ void prov_contact_free(struct prov_contact *contact); /* NULL is accepted */
 /*
  * worker, read transaction: decodes, evaluates the CA's template to a plan. A template that is
  * missing or fails is a result (contact->reason), not an error: the certificate is recorded all the
- * same. Errors: PROV_ESTORE, PROV_ENOMEM.
+ * same. Errors: PROV_ESTORE, PROV_ENOMEM, PROV_EBUG.
  */
 PROV_MUST_USE enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *tx);
 
@@ -87,7 +86,8 @@ PROV_MUST_USE enum prov_rc prov_contact_prepare(struct prov_contact *contact, st
  * writer: records the certificate as PENDING_ACTIVATION unless it is, carries out the plan and
  * activates, all or nothing, and writes the attempt. When the plan fails the record and the attempt
  * stay. What changed since prepare is seen: the CA's state, the template's version, the certificate
- * itself. May run again from the start. Errors: PROV_ESTORE, PROV_ENOMEM.
+ * itself. May run again from the start. Errors, after which the transaction can only be aborted:
+ * PROV_ESTORE, PROV_ENOMEM, PROV_EBUG.
  */
 PROV_MUST_USE enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx);
 

@@ -1,9 +1,10 @@
 /*
  * ident.h - what a certificate says about whoever holds its key.
  *
- * Everything here is untrusted until the signature over it has been checked; nothing here checks
- * who signed. Thread: any; a prov_ident never changes once made. Sources: RFC 5280 (certificates),
- * reference sections 0 (certificateId), 5.6 (algorithms), 8.6 (fields).
+ * Everything here is untrusted until the signature over it has been checked; only
+ * prov_cert_signed_by checks who signed. Thread: any; a prov_ident never changes once made. What
+ * OpenSSL queued as errors on the way is taken off its queue again. Sources: RFC 5280
+ * (certificates), reference sections 0 (certificateId), 5.6 (algorithms), 8.6 (fields).
  */
 #ifndef PROV_IDENT_H
 #define PROV_IDENT_H
@@ -43,13 +44,14 @@ enum prov_side { PROV_SUBJECT, PROV_ISSUER, PROV_SIDES };
 
 enum prov_key_kind { PROV_KEY_OTHER, PROV_KEY_RSA, PROV_KEY_RSA_PSS, PROV_KEY_EC };
 
-/* UTF-8, in the order the certificate has them; values that are not text or hold a NUL are left
- * out. */
+/* UTF-8, in the order the certificate has them; values that are empty, not text or hold a NUL are
+ * left out. */
 struct prov_values {
     struct prov_span *v;
     size_t n;
 };
 
+/* One block: every span below points into it. */
 struct prov_ident {
     struct prov_id id;
     struct prov_values dn[PROV_SIDES][PROV_DN_FIELDS];
@@ -61,15 +63,14 @@ struct prov_ident {
     unsigned key_bits;
     bool is_ca;       /* basicConstraints CA:TRUE */
     bool self_issued; /* subject equals issuer */
-    void *arena;      /* owns every span above */
 };
 
 /* SHA-256 of the DER of a certificate that OpenSSL has parsed: no second decoding. */
-PROV_MUST_USE enum prov_rc prov_ident_id(X509 *cert, struct prov_id *out);
+PROV_MUST_USE enum prov_rc prov_ident_id(const X509 *cert, struct prov_id *out);
 
 /*
- * Exactly one certificate and nothing behind it, at most PROV_MAX_CERT_DER bytes. The caller frees
- * with X509_free.
+ * Exactly one certificate and nothing behind it, at most PROV_MAX_CERT_DER bytes, in DER to the
+ * letter: encoding it again gives the same bytes. The caller frees with X509_free.
  */
 PROV_MUST_USE enum prov_rc prov_ident_decode(struct prov_span der, X509 **out,
                                              struct prov_err *err);
@@ -80,10 +81,12 @@ PROV_MUST_USE enum prov_rc prov_ident_decode_pem(struct prov_span pem, X509 **ou
                                                  struct prov_err *err);
 
 /* DER and PEM of a parsed certificate, appended to out. */
-PROV_MUST_USE enum prov_rc prov_ident_encode(X509 *cert, struct prov_buf *out);
-PROV_MUST_USE enum prov_rc prov_ident_encode_pem(X509 *cert, struct prov_buf *out);
+PROV_MUST_USE enum prov_rc prov_ident_encode(const X509 *cert, struct prov_buf *out);
+PROV_MUST_USE enum prov_rc prov_ident_encode_pem(const X509 *cert, struct prov_buf *out);
 
-/* Copies out of the certificate; free with prov_ident_free. Fields that are absent are empty lists.
+/*
+ * Copies out of the certificate; free with prov_ident_free. Fields that are absent are empty lists.
+ * PROV_EINVAL when an alternative name extension or the validity does not decode.
  */
 PROV_MUST_USE enum prov_rc prov_ident_new(X509 *cert, struct prov_ident **out,
                                           struct prov_err *err);
@@ -96,16 +99,20 @@ const char *prov_alt_kind_name(enum prov_alt_kind kind);
 /* Why a certificate is not good enough to be registered; the order is the order of the checks. */
 enum prov_cert_fault {
     PROV_CERT_GOOD,
-    PROV_CERT_KEY_WEAK, /* RSA under 2048 bits, or an EC curve other than P-256, P-384, P-521 */
-    PROV_CERT_KEY_KIND, /* neither RSA nor EC */
+    PROV_CERT_KEY_WEAK,      /* RSA under 2048 bits; EC but not on P-256, P-384 or P-521 by name */
+    PROV_CERT_KEY_KIND,      /* neither RSA nor EC, or it does not decode */
     PROV_CERT_SIGNATURE_ALG, /* not one of reference 5.6: MD5, SHA-1, … */
     PROV_CERT_VERSION,       /* not X.509 v3 (asked of CAs only) */
+    PROV_CERT_MALFORMED,     /* an extension or the validity does not decode */
     PROV_CERT_IS_CA,         /* a leaf that says CA:TRUE */
     PROV_CERT_NOT_CA,        /* a CA that does not, or whose keyUsage lacks keyCertSign */
-    PROV_CERT_USAGE,         /* extendedKeyUsage is there and lacks clientAuth */
+    PROV_CERT_USAGE,         /* extendedKeyUsage is there and has neither clientAuth nor any; a
+                              * leaf's keyUsage is there and has neither digitalSignature nor
+                              * keyAgreement */
     PROV_CERT_CRITICAL,      /* a critical extension that nobody here understands */
     PROV_CERT_NOT_YET_VALID,
     PROV_CERT_EXPIRED,
+    PROV_CERT_FAULTS
 };
 
 /* Reads only what OpenSSL parsed already. now_s is seconds since 1970. */
@@ -113,11 +120,12 @@ enum prov_cert_fault prov_cert_check_leaf(X509 *leaf, int64_t now_s);
 enum prov_cert_fault prov_cert_check_ca(X509 *ca, int64_t now_s);
 
 /* notBefore and notAfter in seconds since 1970; false when either does not decode. */
-bool prov_cert_validity(X509 *cert, int64_t *not_before_s, int64_t *not_after_s);
+bool prov_cert_validity(const X509 *cert, int64_t *not_before_s, int64_t *not_after_s);
 
 /*
- * Is leaf signed by ca's key, and do issuer and subject name and (where both say) key identifiers
- * agree? Neither certificate's validity is looked at. One public-key operation.
+ * Is leaf signed by ca's key, do issuer and subject name and (where both say) key identifiers
+ * agree, and is leaf within ca's name constraints? Neither certificate's validity is looked at. One
+ * public-key operation.
  */
 bool prov_cert_signed_by(X509 *leaf, X509 *ca);
 

@@ -21,13 +21,15 @@ static enum prov_override effective(enum prov_override given, enum prov_override
     return given == PROV_OVERRIDE_DEFAULT ? fallback : given;
 }
 
-static size_t plan_attrs(const struct prov_plan *plan, struct prov_attr out[static PROV_MAX_ATTRS])
+static enum prov_rc plan_attrs(struct prov_tx *tx, const struct prov_plan *plan,
+                               struct prov_attr out[static PROV_MAX_ATTRS])
 {
-    const size_t n = plan->n_attrs < PROV_MAX_ATTRS ? plan->n_attrs : PROV_MAX_ATTRS;
-
-    for (size_t i = 0; i < n; i++)
+    if (plan->n_attrs > PROV_MAX_ATTRS)
+        return prov_fail(tx->err, PROV_ETOOBIG, REG_INVALID, "more than %d attributes",
+                         PROV_MAX_ATTRS);
+    for (size_t i = 0; i < plan->n_attrs; i++)
         out[i] = (struct prov_attr){ text(plan->attrs[i].name), text(plan->attrs[i].value) };
-    return n;
+    return PROV_OK;
 }
 
 static enum prov_rc check_fail_overrides(struct prov_tx *tx, const struct prov_plan *plan)
@@ -43,17 +45,17 @@ static enum prov_rc check_fail_overrides(struct prov_tx *tx, const struct prov_p
     return PROV_OK;
 }
 
-static enum prov_rc update_existing(struct prov_tx *tx, const struct prov_plan *plan)
+static enum prov_rc update_existing(struct prov_tx *tx, const struct prov_plan *plan,
+                                    const struct prov_attr *attrs)
 {
     const enum prov_override on_attrs = effective(plan->on_attrs, PROV_MERGE);
     const enum prov_override on_type = effective(plan->on_type, PROV_REPLACE);
     const struct prov_span type = text(plan->thing_type);
     struct prov_thing_change change = { 0 };
-    struct prov_attr attrs[PROV_MAX_ATTRS];
 
     if (plan->has_attrs && on_attrs != PROV_DO_NOTHING) {
         change.attrs = attrs;
-        change.n_attrs = plan_attrs(plan, attrs);
+        change.n_attrs = plan->n_attrs;
         change.set_attrs = true;
         change.merge = on_attrs == PROV_MERGE;
     }
@@ -125,6 +127,9 @@ static enum prov_rc apply_thing(struct prov_tx *tx, const struct prov_plan *plan
     enum prov_rc rc;
     bool existed;
 
+    rc = plan_attrs(tx, plan, attrs);
+    if (rc != PROV_OK)
+        return rc;
     rc = reg_exists(tx, REG_THING, text(plan->thing_name));
     if (rc != PROV_OK && rc != PROV_ENOTFOUND)
         return rc;
@@ -132,10 +137,10 @@ static enum prov_rc apply_thing(struct prov_tx *tx, const struct prov_plan *plan
     if (existed) {
         rc = check_fail_overrides(tx, plan);
         if (rc == PROV_OK)
-            rc = update_existing(tx, plan);
+            rc = update_existing(tx, plan, attrs);
     } else {
         rc = prov_thing_create(tx, text(plan->thing_name), text(plan->thing_type), attrs,
-                               plan_attrs(plan, attrs));
+                               plan->n_attrs);
     }
     if (rc == PROV_OK)
         rc = join_groups(tx, plan, existed);
@@ -155,7 +160,9 @@ static enum prov_rc apply_policy(struct prov_tx *tx, const struct prov_id *cert,
     struct prov_span name = text(policy->name);
 
     if (policy->name == NULL) {
-        prov_plan_policy_name(text(policy->document), made);
+        rc = prov_plan_policy_name(text(policy->document), made);
+        if (rc != PROV_OK)
+            return prov_nomem(tx->err);
         name = text(made);
         rc = reg_exists(tx, REG_POLICY, name);
         if (rc == PROV_ENOTFOUND)

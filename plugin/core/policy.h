@@ -2,13 +2,24 @@
  * policy.h - AWS IoT policies: read once, compile once, decide often.
  *
  *   document   the checked form of one policy text; immutable, counted references
- *   set        documents compiled together; immutable, counted, shared by every session that has
- * them policy     a set and one session's variable values: what an ACL check asks
+ *   set        documents compiled together; immutable, counted, shared by all sessions that have
+ *              them
+ *   policy     a set and one session's variable values: what an ACL check asks
  *
- * An explicit deny beats any allow, and silence denies (reference 8.4). A statement with a variable
- * that has no value matches nothing (8.6). Topic filters are compared as text: `+` and `#` are
- * literal (8.3). Thread: any; documents, sets and policies never change, a new version is a new
- * object.
+ * An explicit deny beats any allow, and silence denies (reference 8.4). Topic filters are compared
+ * as text: `+` and `#` are literal (8.3).
+ *
+ * A variable without a value (8.6): in a list of resources or of a condition's values, the text
+ * that has the variable is as if it were not there. Where less in the list would match more, in
+ * NotResource and with negated operators, and where nothing is left of a condition's list, the
+ * statement matches nothing.
+ *
+ * In a text a certificate's value is substituted as AWS does it: not at all with a wildcard in it
+ * or beyond PROV_MAX_VAR_VALUE bytes, and with backslashes before the characters that 8.6 lists. As
+ * the key of a condition a variable is its values as they are. Other values are literal text
+ * whatever they hold: the `*` of a client id matches a `*` and nothing else.
+ *
+ * Thread: any; documents, sets and policies never change, a new version is a new object.
  */
 #ifndef PROV_POLICY_H
 #define PROV_POLICY_H
@@ -32,8 +43,7 @@ const char *prov_action_name(enum prov_action action);
 /* "ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY", as TestAuthorization spells them. */
 const char *prov_verdict_name(enum prov_verdict verdict);
 
-/* ---- documents --------------------------------------------------------------------------------
- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 struct prov_policy_doc;
 
@@ -51,8 +61,7 @@ size_t prov_policy_doc_statements(const struct prov_policy_doc *doc);
 /* The statement's Sid, empty when it has none. */
 struct prov_span prov_policy_doc_sid(const struct prov_policy_doc *doc, size_t statement);
 
-/* ---- sets -------------------------------------------------------------------------------------
- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 
 struct prov_policy_set;
 
@@ -61,7 +70,10 @@ struct prov_policy_scope {
     struct prov_span region, account_id;
 };
 
-/* Takes its own references of the documents. No document at all is a set that allows nothing. */
+/*
+ * Takes its own references of the documents. No document at all is a set that allows nothing.
+ * PROV_EINVAL when the scope is not the short printable text without colons that ARNs can hold.
+ */
 PROV_MUST_USE enum prov_rc prov_policy_set_new(struct prov_policy_doc *const *docs, size_t n,
                                                const struct prov_policy_scope *scope,
                                                struct prov_policy_set **out);
@@ -73,8 +85,7 @@ bool prov_policy_set_needs_ident(const struct prov_policy_set *set);
 /* The same for the thing's name, type and attributes. */
 bool prov_policy_set_needs_thing(const struct prov_policy_set *set);
 
-/* ---- sessions ---------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 struct prov_attr {
     struct prov_span name, value;
@@ -118,19 +129,22 @@ enum prov_policy_match {
     PROV_MATCHED,
     PROV_MISS_ACTION,
     PROV_MISS_RESOURCE,
-    PROV_MISS_VARIABLE, /* a variable of every candidate resource has no value */
+    PROV_MISS_VARIABLE, /* it might have, but for a variable without a value */
     PROV_MISS_CONDITION,
 };
 
 struct prov_policy_trace {
     size_t doc, statement; /* doc: index in the set's documents */
     enum prov_policy_match match;
-    bool deny; /* the statement's Effect */
-    struct prov_span
-        detail; /* the variable or condition key that failed; lives as long as the set */
+    bool deny;               /* the statement's Effect */
+    struct prov_span detail; /* the variable or condition key that failed; lives with the set */
 };
 
-/* The same verdict, telling of every statement in order. visit is called on the caller's stack. */
+/*
+ * The same verdict, telling of every statement in order. visit is called on the caller's stack and
+ * may be NULL. Reads the statements one by one and not what decide walks through, so it takes
+ * longer.
+ */
 enum prov_verdict prov_policy_explain(const struct prov_policy *pol,
                                       const struct prov_policy_request *req,
                                       void (*visit)(void *ctx, const struct prov_policy_trace *t),

@@ -175,7 +175,7 @@ static bool get_field(const struct prov_field *f, struct prov_span value, void *
         *(uint32_t *)at = (uint32_t)number;
         return true;
     case PROV_FIELD_I64:
-        if (!get_number(value, INT64_MAX, &number))
+        if (!get_number(value, UINT64_MAX, &number))
             return false;
         *(int64_t *)at = (int64_t)number;
         return true;

@@ -14,7 +14,7 @@ struct prov_attr;
 
 enum prov_field_kind {
     PROV_FIELD_U32,   /* uint32_t, unsigned or an enum */
-    PROV_FIELD_I64,   /* int64_t, not negative */
+    PROV_FIELD_I64,   /* int64_t; a negative one takes all eight bytes */
     PROV_FIELD_BOOL,  /* bool */
     PROV_FIELD_ID,    /* struct prov_id */
     PROV_FIELD_SPAN,  /* struct prov_span */

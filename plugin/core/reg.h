@@ -93,14 +93,18 @@ void reg_be64(uint64_t v, uint8_t out[static 8]);
 uint32_t reg_from_be32(const uint8_t *p);
 uint64_t reg_from_be64(const uint8_t *p);
 
+/* Text from certificates and devices is kept up to here, and not cut within a UTF-8 character. */
+#define REG_TEXT_MAX 512
+struct prov_span reg_cut(struct prov_span s);
+
 /* Lists of spans inside the structs. */
 bool reg_has(const struct prov_span *list, size_t n, struct prov_span item);
 void reg_remove(struct prov_span *list, size_t *n, struct prov_span item);
 
-/* The record types that more than one file reads. */
-extern const struct prov_record reg_ca_record, reg_cert_record, reg_thing_record, reg_type_record,
-    reg_group_record, reg_billing_record, reg_policy_record, reg_template_record,
-    reg_version_record, reg_change_record;
+/* The record types, each in the file of what it describes. */
+extern const struct prov_record reg_settings_record, reg_ca_record, reg_cert_record,
+    reg_thing_record, reg_type_record, reg_group_record, reg_billing_record, reg_policy_record,
+    reg_template_record, reg_version_record, reg_change_record, reg_attempt_record;
 
 /* Versioned documents: what policies and templates have in common (reg_doc.c). */
 struct reg_doc_kind {
@@ -126,6 +130,10 @@ enum prov_rc reg_doc_not_default(struct prov_tx *tx, const struct reg_doc_kind *
                                  uint32_t version, uint32_t default_version);
 /* The key prefix of a name's versions; out holds PROV_STORE_KEY_MAX. */
 struct prov_span reg_doc_prefix(struct prov_span name, uint8_t *out);
+
+/* The owner of REG_CA_OF_SUBJECT links: OpenSSL's hash of the canonical name, so that equal names
+ * in other encodings meet. False when there is no memory for it. */
+bool reg_subject_key(const X509_NAME *name, uint8_t out[static 4]);
 
 /* PROV_OK for PROV_CERT_GOOD; otherwise a refusal in words. what: "CA certificate", "certificate".
  */

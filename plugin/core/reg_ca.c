@@ -50,8 +50,7 @@ static enum prov_rc template_check(struct prov_tx *tx, struct prov_span name)
     return rc;
 }
 
-/* Index key: OpenSSL's hash of the canonical name, so that equal names in other encodings meet. */
-static bool subject_key(const X509_NAME *name, uint8_t out[static 4])
+bool reg_subject_key(const X509_NAME *name, uint8_t out[static 4])
 {
     int ok = 0;
     const unsigned long hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
@@ -72,22 +71,28 @@ static const char *const fault_texts[] = {
     [PROV_CERT_KEY_KIND] = "its key is neither RSA nor EC",
     [PROV_CERT_SIGNATURE_ALG] =
         "it is signed with an algorithm that is not accepted (SHA-1, MD5 …)",
+    [PROV_CERT_MALFORMED] = "an extension of it, or its validity, cannot be read",
     [PROV_CERT_VERSION] = "it is not an X.509 version 3 certificate",
     [PROV_CERT_IS_CA] = "it is a CA certificate",
     [PROV_CERT_NOT_CA] = "it is no CA certificate: basicConstraints CA:TRUE and, where keyUsage is "
                          "given, keyCertSign are needed",
-    [PROV_CERT_USAGE] = "its extendedKeyUsage does not allow client authentication",
+    [PROV_CERT_USAGE] = "its keyUsage or extendedKeyUsage does not allow client authentication",
     [PROV_CERT_CRITICAL] = "it has a critical extension that is not understood here",
     [PROV_CERT_NOT_YET_VALID] = "it is not valid yet",
     [PROV_CERT_EXPIRED] = "it has expired",
 };
 
+_Static_assert(PROV_COUNT(fault_texts) == PROV_CERT_FAULTS, "a fault was added without a text");
+
 enum prov_rc reg_cert_fault(struct prov_tx *tx, const char *what, enum prov_cert_fault fault)
 {
+    const char *why = (size_t)fault < PROV_COUNT(fault_texts) ? fault_texts[fault] : NULL;
+
     if (fault == PROV_CERT_GOOD)
         return PROV_OK;
     return prov_fail(tx->err, fault == PROV_CERT_EXPIRED ? PROV_EEXPIRED : PROV_EINVAL,
-                     REG_BAD_CERT, "the %s is refused: %s", what, fault_texts[fault]);
+                     REG_BAD_CERT, "the %s is refused: %s", what,
+                     why != NULL ? why : "it is not good enough");
 }
 
 /* DEFAULT mode's proof of possession (reference 4.2): CN = registration code, signed by the CA. */
@@ -146,7 +151,7 @@ static enum prov_rc subject_index(struct prov_tx *tx, X509 *cert, const struct p
     size_t n;
     enum prov_rc rc;
 
-    if (!subject_key(X509_get_subject_name(cert), subject))
+    if (!reg_subject_key(X509_get_subject_name(cert), subject))
         return no_hash(tx);
     rc = reg_link_count(tx, REG_CA_OF_SUBJECT, prov_span(subject, 4), PROV_MAX_CAS_PER_SUBJECT, &n);
     if (rc != PROV_OK)
@@ -274,7 +279,7 @@ enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id)
     rc = prov_ident_decode(ca.der, &cert, tx->err);
     if (rc != PROV_OK)
         return rc;
-    hashed = subject_key(X509_get_subject_name(cert), subject);
+    hashed = reg_subject_key(X509_get_subject_name(cert), subject);
     X509_free(cert);
     if (!hashed)
         return no_hash(tx);
@@ -311,7 +316,7 @@ enum prov_rc prov_ca_by_issuer(struct prov_tx *tx, X509 *leaf,
     enum prov_rc rc;
 
     *n = 0;
-    if (!subject_key(X509_get_issuer_name(leaf), subject))
+    if (!reg_subject_key(X509_get_issuer_name(leaf), subject))
         return no_hash(tx);
     rc = reg_scan(tx, REG_LINK, reg_link_prefix(REG_CA_OF_SUBJECT, prov_span(subject, 4), prefix),
                   prov_span(NULL, 0), collect_issuer, &found);

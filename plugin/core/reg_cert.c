@@ -72,8 +72,7 @@ enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert)
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(&id));
 }
 
-/* ---- registration -----------------------------------------------------------------------------
- */
+/* ---- registration ---------------------------------------------------------------------------- */
 
 /* What is registered, besides the certificate itself. */
 struct entry {
@@ -107,7 +106,7 @@ static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *iden
         .not_before_s = ident->not_before_s,
         .not_after_s = ident->not_after_s,
         .created_ms = tx->now_ms,
-        .common_name = cn->n != 0 ? cn->v[0] : prov_span(NULL, 0),
+        .common_name = cn->n != 0 ? reg_cut(cn->v[0]) : prov_span(NULL, 0),
     };
     enum prov_rc rc;
 
@@ -138,16 +137,23 @@ static enum prov_rc try_ca(struct prov_tx *tx, X509 *leaf, const struct prov_id 
     return rc;
 }
 
+/* A renewed CA certificate has the name and often the key of the old one: an ACTIVE one counts. */
 static enum prov_rc find_ca(struct prov_tx *tx, X509 *leaf, struct prov_ca *ca)
 {
     struct prov_id candidates[PROV_MAX_CAS_PER_SUBJECT];
+    struct prov_ca tried;
     enum prov_rc rc;
-    bool found = false;
+    bool found = false, signed_by;
     size_t n;
 
     rc = prov_ca_by_issuer(tx, leaf, candidates, &n);
-    for (size_t i = 0; rc == PROV_OK && i < n && !found; i++)
-        rc = try_ca(tx, leaf, &candidates[i], ca, &found);
+    for (size_t i = 0; rc == PROV_OK && i < n && !(found && ca->active); i++) {
+        rc = try_ca(tx, leaf, &candidates[i], &tried, &signed_by);
+        if (rc != PROV_OK || !signed_by || (found && !tried.active))
+            continue;
+        *ca = tried;
+        found = true;
+    }
     if (rc != PROV_OK || found)
         return rc;
     return prov_fail(tx->err, PROV_EDENIED, REG_BAD_CERT,
@@ -193,11 +199,15 @@ static enum prov_rc active_ca(struct prov_tx *tx, X509 *leaf,
  * `openssl req -x509` calls itself a CA; registered as itself and without a CA, it signs for
  * nobody.
  */
-static enum prov_rc leaf_check(struct prov_tx *tx, X509 *leaf, bool without_ca)
+static enum prov_rc leaf_check(struct prov_tx *tx, X509 *leaf, const struct prov_ident *ident,
+                               bool without_ca)
 {
-    const enum prov_cert_fault fault = prov_cert_check_leaf(leaf, tx->now_ms / 1000);
+    const int64_t now_s = tx->now_ms / 1000;
+    enum prov_cert_fault fault = prov_cert_check_leaf(leaf, now_s);
 
-    if (fault == PROV_CERT_NOT_YET_VALID || (fault == PROV_CERT_IS_CA && without_ca))
+    if (fault == PROV_CERT_IS_CA && without_ca)
+        fault = now_s > ident->not_after_s ? PROV_CERT_EXPIRED : PROV_CERT_GOOD;
+    if (fault == PROV_CERT_NOT_YET_VALID)
         return PROV_OK;
     return reg_cert_fault(tx, "certificate", fault);
 }
@@ -230,7 +240,7 @@ enum prov_rc prov_cert_register(struct prov_tx *tx, const struct prov_cert_regis
     *id = ident->id;
     rc = not_there(tx, id);
     if (rc == PROV_OK)
-        rc = leaf_check(tx, leaf, reg->without_ca);
+        rc = leaf_check(tx, leaf, ident, reg->without_ca);
     if (rc == PROV_OK && !reg->without_ca) {
         rc = active_ca(tx, leaf, reg, &ca);
         entry.ca_id = &ca.id;
@@ -269,8 +279,7 @@ out:
     return rc;
 }
 
-/* ---- status -----------------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 /* UpdateCertificate's part of the table of reference 5.4: may `from` become `to`? */
 static const bool transitions[PROV_CERT_STATUSES][PROV_CERT_STATUSES] = {
@@ -309,8 +318,7 @@ enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
     return reg_cert_put(tx, &cert);
 }
 
-/* ---- deletion ---------------------------------------------------------------------------------
- */
+/* ---- deletion -------------------------------------------------------------------------------- */
 
 static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, bool force)
 {
@@ -328,6 +336,21 @@ static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, 
     return PROV_OK;
 }
 
+/* Takes the link away whatever it leads to, so that forget_clients ends. */
+static enum prov_rc forget_client(struct prov_tx *tx, const struct prov_id *id,
+                                  struct prov_span client_id)
+{
+    struct prov_id bound;
+    enum prov_rc rc;
+
+    rc = prov_client_get(tx, client_id, &bound);
+    if (rc == PROV_OK && prov_id_eq(&bound, id))
+        rc = reg_del(tx, REG_CLIENT, client_id);
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        return rc;
+    return reg_link_del(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client_id);
+}
+
 static enum prov_rc forget_clients(struct prov_tx *tx, const struct prov_id *id)
 {
     uint8_t client[PROV_STORE_KEY_MAX];
@@ -339,7 +362,7 @@ static enum prov_rc forget_clients(struct prov_tx *tx, const struct prov_id *id)
         if (rc == PROV_ENOTFOUND)
             return PROV_OK;
         if (rc == PROV_OK)
-            rc = prov_client_unbind(tx, prov_span(client, n));
+            rc = forget_client(tx, id, prov_span(client, n));
         if (rc != PROV_OK)
             return rc;
     }
@@ -372,8 +395,7 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(id));
 }
 
-/* ---- client ids with a session ----------------------------------------------------------------
- */
+/* ---- client ids with a session --------------------------------------------------------------- */
 
 enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, struct prov_id *cert)
 {
@@ -405,24 +427,42 @@ enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id)
     return reg_link_del(tx, REG_CLIENT_OF_CERT, prov_id_span(&cert), client_id);
 }
 
+/* Is there such a certificate, and has it room for one more client id? */
+static enum prov_rc bindable(struct prov_tx *tx, const struct prov_id *cert)
+{
+    struct prov_cert found;
+    enum prov_rc rc;
+    size_t n;
+
+    rc = prov_cert_get(tx, cert, &found);
+    if (rc == PROV_OK)
+        rc = reg_link_count(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), PROV_MAX_CERT_CLIENTS, &n);
+    if (rc == PROV_OK && n >= PROV_MAX_CERT_CLIENTS)
+        rc = prov_fail(tx->err, PROV_ETOOBIG, REG_LIMIT,
+                       "the certificate has %d client ids with a session already",
+                       PROV_MAX_CERT_CLIENTS);
+    return rc;
+}
+
 enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
                               const struct prov_id *cert)
 {
+    struct prov_id bound;
     enum prov_rc rc;
-    size_t n;
 
     if (client_id.n == 0 || client_id.n > PROV_MAX_CLIENT_ID)
         return prov_fail(tx->err, PROV_EINVAL, REG_INVALID, "a client id has 1 to %d bytes",
                          PROV_MAX_CLIENT_ID);
-    rc = prov_client_unbind(tx, client_id);
+    rc = prov_client_get(tx, client_id, &bound);
+    if (rc == PROV_OK && prov_id_eq(&bound, cert))
+        return PROV_OK;
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        return rc;
+    rc = bindable(tx, cert);
     if (rc == PROV_OK)
-        rc = reg_link_count(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), PROV_MAX_CERT_CLIENTS, &n);
+        rc = prov_client_unbind(tx, client_id);
     if (rc != PROV_OK)
         return rc;
-    if (n >= PROV_MAX_CERT_CLIENTS)
-        return prov_fail(tx->err, PROV_ETOOBIG, REG_LIMIT,
-                         "the certificate has %d client ids with a session already",
-                         PROV_MAX_CERT_CLIENTS);
     rc = reg_put_bytes(tx, REG_CLIENT, client_id, prov_id_span(cert));
     if (rc != PROV_OK)
         return rc;

@@ -42,8 +42,7 @@ static enum prov_rc exists_already(struct prov_tx *tx, const char *what, struct 
                      PROV_SPAN_ARG(name));
 }
 
-/* ---- thing groups -----------------------------------------------------------------------------
- */
+/* ---- thing groups ---------------------------------------------------------------------------- */
 
 enum prov_rc prov_group_get(struct prov_tx *tx, struct prov_span name, struct prov_group *out)
 {
@@ -236,12 +235,19 @@ enum prov_rc prov_group_remove(struct prov_tx *tx, struct prov_span group, struc
     return rc != PROV_OK ? rc : reg_link_del(tx, REG_THING_OF_GROUP, group, name);
 }
 
-/* ---- thing types ------------------------------------------------------------------------------
- */
+/* ---- thing types ----------------------------------------------------------------------------- */
 
 enum prov_rc prov_type_get(struct prov_tx *tx, struct prov_span name, struct prov_thing_type *out)
 {
     return reg_get(tx, REG_TYPE, &reg_type_record, "thing type", name, out);
+}
+
+static enum prov_rc type_put(struct prov_tx *tx, struct prov_span name,
+                             const struct prov_thing_type *type)
+{
+    const enum prov_rc rc = reg_put(tx, REG_TYPE, &reg_type_record, name, type);
+
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_TYPE, name);
 }
 
 enum prov_rc prov_type_create(struct prov_tx *tx, const struct prov_thing_type *type)
@@ -252,6 +258,9 @@ enum prov_rc prov_type_create(struct prov_tx *tx, const struct prov_thing_type *
     rc = prov_name_check(PROV_NAME_THING, type->name, tx->err);
     if (rc == PROV_OK)
         rc = reg_description_check(tx, type->description);
+    if (rc == PROV_OK && type->n_searchable > PROV_MAX_SEARCHABLE)
+        rc = prov_fail(tx->err, PROV_ETOOBIG, REG_INVALID,
+                       "a thing type has at most %d searchable attributes", PROV_MAX_SEARCHABLE);
     for (size_t i = 0; rc == PROV_OK && i < type->n_searchable; i++)
         rc = prov_name_check(PROV_NAME_ATTRIBUTE, type->searchable[i], tx->err);
     if (rc != PROV_OK)
@@ -262,7 +271,7 @@ enum prov_rc prov_type_create(struct prov_tx *tx, const struct prov_thing_type *
     made.deprecated = false;
     made.deprecated_ms = 0;
     made.created_ms = tx->now_ms;
-    return reg_put(tx, REG_TYPE, &reg_type_record, type->name, &made);
+    return type_put(tx, type->name, &made);
 }
 
 enum prov_rc prov_type_deprecate(struct prov_tx *tx, struct prov_span name, bool undo)
@@ -270,11 +279,11 @@ enum prov_rc prov_type_deprecate(struct prov_tx *tx, struct prov_span name, bool
     struct prov_thing_type type;
     const enum prov_rc rc = prov_type_get(tx, name, &type);
 
-    if (rc != PROV_OK)
+    if (rc != PROV_OK || type.deprecated == !undo)
         return rc;
     type.deprecated = !undo;
     type.deprecated_ms = undo ? 0 : tx->now_ms;
-    return reg_put(tx, REG_TYPE, &reg_type_record, name, &type);
+    return type_put(tx, name, &type);
 }
 
 enum prov_rc prov_type_delete(struct prov_tx *tx, struct prov_span name)
@@ -291,11 +300,12 @@ enum prov_rc prov_type_delete(struct prov_tx *tx, struct prov_span name)
         rc = reg_link_count(tx, REG_THING_OF_TYPE, name, 1, &n);
     if (rc == PROV_OK && n != 0)
         rc = prov_fail(tx->err, PROV_EDENIED, REG_INVALID, "things of this type exist");
-    return rc != PROV_OK ? rc : reg_del(tx, REG_TYPE, name);
+    if (rc == PROV_OK)
+        rc = reg_del(tx, REG_TYPE, name);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_TYPE, name);
 }
 
-/* ---- billing groups ---------------------------------------------------------------------------
- */
+/* ---- billing groups -------------------------------------------------------------------------- */
 
 enum prov_rc prov_billing_get(struct prov_tx *tx, struct prov_span name,
                               struct prov_billing_group *out)
@@ -317,7 +327,8 @@ enum prov_rc prov_billing_create(struct prov_tx *tx, struct prov_span name,
     rc = reg_exists(tx, REG_BILLING, name);
     if (rc != PROV_ENOTFOUND)
         return rc == PROV_OK ? exists_already(tx, "billing group", name) : rc;
-    return reg_put(tx, REG_BILLING, &reg_billing_record, name, &group);
+    rc = reg_put(tx, REG_BILLING, &reg_billing_record, name, &group);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_BILLING, name);
 }
 
 enum prov_rc prov_billing_delete(struct prov_tx *tx, struct prov_span name)
@@ -335,7 +346,9 @@ enum prov_rc prov_billing_delete(struct prov_tx *tx, struct prov_span name)
         if (rc != PROV_OK)
             return rc;
     }
-    return rc == PROV_ENOTFOUND ? reg_del(tx, REG_BILLING, name) : rc;
+    if (rc == PROV_ENOTFOUND)
+        rc = reg_del(tx, REG_BILLING, name);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_BILLING, name);
 }
 
 enum prov_rc prov_billing_add(struct prov_tx *tx, struct prov_span group, struct prov_span name)

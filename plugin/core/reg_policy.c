@@ -122,7 +122,9 @@ enum prov_rc prov_policy_version_delete(struct prov_tx *tx, struct prov_span nam
         rc = reg_doc_get(tx, &policy_kind, name, version, &found);
     if (rc == PROV_OK)
         rc = reg_doc_not_default(tx, &policy_kind, version, info.default_version);
-    return rc != PROV_OK ? rc : reg_doc_del(tx, &policy_kind, name, version);
+    if (rc == PROV_OK)
+        rc = reg_doc_del(tx, &policy_kind, name, version);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_POLICY, name);
 }
 
 enum prov_rc prov_policy_delete(struct prov_tx *tx, struct prov_span name)
@@ -146,8 +148,7 @@ enum prov_rc prov_policy_delete(struct prov_tx *tx, struct prov_span name)
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_POLICY, name);
 }
 
-/* ---- attachments ------------------------------------------------------------------------------
- */
+/* ---- attachments ----------------------------------------------------------------------------- */
 
 /* A policy's target as REG_LINK has it: 'c' and a certificate's id, or 'g' and a group's name. */
 struct target {
@@ -236,6 +237,7 @@ enum prov_rc prov_policy_attach_group(struct prov_tx *tx, struct prov_span polic
 enum prov_rc prov_policy_detach_group(struct prov_tx *tx, struct prov_span policy,
                                       struct prov_span name)
 {
+    char kept[PROV_MAX_NAME + 1]; /* as in prov_policy_detach_cert */
     struct prov_group group;
     struct target t;
     enum prov_rc rc;
@@ -244,9 +246,10 @@ enum prov_rc prov_policy_detach_group(struct prov_tx *tx, struct prov_span polic
     if (rc != PROV_OK || !reg_has(group.policies, group.n_policies, policy))
         return rc;
     t = target_of('g', name);
+    (void)prov_span_copy(policy, kept, sizeof kept);
     reg_remove(group.policies, &group.n_policies, policy);
     rc = reg_group_put(tx, name, &group);
     if (rc != PROV_OK)
         return rc;
-    return reg_link_del(tx, REG_TARGET_OF_POLICY, policy, prov_span(t.key, t.n));
+    return reg_link_del(tx, REG_TARGET_OF_POLICY, prov_span_str(kept), prov_span(t.key, t.n));
 }

@@ -20,7 +20,13 @@ static const struct reg_doc_kind template_kind = { "template", REG_TEMPLATE, REG
 enum prov_rc prov_template_get(struct prov_tx *tx, struct prov_span name,
                                struct prov_template_info *out)
 {
-    return reg_get(tx, REG_TEMPLATE, &reg_template_record, "template", name, out);
+    const enum prov_rc rc = reg_get(tx, REG_TEMPLATE, &reg_template_record, "template", name, out);
+
+    if (rc == PROV_OK && out->type != PROV_TEMPLATE_FLEET && out->type != PROV_TEMPLATE_JITP)
+        return prov_fail(tx->err, PROV_ESTORE, REG_INTERNAL,
+                         "template \"%.*s\" is of a type unknown here: run `provctl check`",
+                         PROV_SPAN_ARG(name));
+    return rc;
 }
 
 /* name comes from the caller, since info's may point into the record that is written. */
@@ -159,7 +165,9 @@ enum prov_rc prov_template_version_delete(struct prov_tx *tx, struct prov_span n
         rc = reg_doc_get(tx, &template_kind, name, version, &found);
     if (rc == PROV_OK)
         rc = reg_doc_not_default(tx, &template_kind, version, info.default_version);
-    return rc != PROV_OK ? rc : reg_doc_del(tx, &template_kind, name, version);
+    if (rc == PROV_OK)
+        rc = reg_doc_del(tx, &template_kind, name, version);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_TEMPLATE, name);
 }
 
 enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_span name)

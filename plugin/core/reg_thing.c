@@ -37,8 +37,7 @@ enum prov_rc reg_thing_put(struct prov_tx *tx, struct prov_thing *thing)
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_THING, prov_span_str(name));
 }
 
-/* ---- attributes -------------------------------------------------------------------------------
- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 enum prov_rc reg_attrs_check(struct prov_tx *tx, const struct prov_attr *attrs, size_t n,
                              bool typed)
@@ -120,8 +119,7 @@ static bool same_attrs(struct prov_thing *a, struct prov_thing *b)
     return true;
 }
 
-/* ---- types ------------------------------------------------------------------------------------
- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static enum prov_rc usable_type(struct prov_tx *tx, struct prov_span name)
 {
@@ -151,8 +149,7 @@ static enum prov_rc move_type(struct prov_tx *tx, struct prov_span thing, struct
     return rc;
 }
 
-/* ---- create, update, delete -------------------------------------------------------------------
- */
+/* ---- create, update, delete ------------------------------------------------------------------ */
 
 /* CreateThing again with the same configuration succeeds (reference 7.2). */
 static enum prov_rc same_as_before(struct prov_tx *tx, struct prov_thing *wanted)
@@ -189,8 +186,6 @@ enum prov_rc prov_thing_create(struct prov_tx *tx, struct prov_span name, struct
 
     rc = prov_name_check(PROV_NAME_THING, name, tx->err);
     if (rc == PROV_OK)
-        rc = usable_type(tx, type);
-    if (rc == PROV_OK)
         rc = set_attrs(tx, &thing, attrs, n_attrs);
     if (rc == PROV_OK)
         rc = reg_attrs_check(tx, thing.attrs, thing.n_attrs, type.n != 0);
@@ -199,7 +194,9 @@ enum prov_rc prov_thing_create(struct prov_tx *tx, struct prov_span name, struct
     rc = reg_exists(tx, REG_THING, name);
     if (rc == PROV_OK)
         return same_as_before(tx, &thing);
-    if (rc != PROV_ENOTFOUND)
+    if (rc == PROV_ENOTFOUND)
+        rc = usable_type(tx, type);
+    if (rc != PROV_OK)
         return rc;
     if (!make_thing_id(&thing.thing_id))
         return prov_fail(tx->err, PROV_EBUG, REG_INTERNAL, "no random numbers to be had");
@@ -222,8 +219,8 @@ enum prov_rc prov_thing_update(struct prov_tx *tx, struct prov_span name,
                          "the thing has version %u, not %u", thing.version,
                          change->expected_version);
     (void)prov_span_copy(thing.type, old_type, sizeof old_type);
-    if (change->type != NULL) {
-        rc = usable_type(tx, *change->type);
+    if (change->type != NULL && !prov_span_eq(thing.type, *change->type)) {
+        rc = usable_type(tx, *change->type); /* one it has may be deprecated meanwhile */
         thing.type = *change->type;
     }
     if (change->set_attrs && !change->merge)
@@ -294,8 +291,7 @@ enum prov_rc prov_thing_delete(struct prov_tx *tx, struct prov_span name)
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_THING, name);
 }
 
-/* ---- principals -------------------------------------------------------------------------------
- */
+/* ---- principals ------------------------------------------------------------------------------ */
 
 static bool has_principal(const struct prov_thing *thing, const struct prov_id *cert)
 {
@@ -337,6 +333,7 @@ enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_span name, const 
     struct prov_thing thing;
     struct prov_cert cert;
     enum prov_rc rc;
+    bool attached;
 
     rc = prov_cert_get(tx, id, &cert);
     if (rc == PROV_OK)
@@ -345,7 +342,10 @@ enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_span name, const 
         rc = attachable(tx, &cert, &thing, exclusive);
     if (rc != PROV_OK)
         return rc;
-    if (!reg_has(cert.things, cert.n_things, name))
+    attached = reg_has(cert.things, cert.n_things, name);
+    if (attached && cert.exclusive == exclusive && has_principal(&thing, id))
+        return PROV_OK;
+    if (!attached)
         cert.things[cert.n_things++] = name;
     cert.exclusive = exclusive;
     rc = reg_cert_put(tx, &cert);

@@ -23,15 +23,14 @@ const struct prov_schema prov_registry_schema = {
     .n_tables = REG_TABLES,
 };
 
-/* ---- reading and writing ----------------------------------------------------------------------
- */
+/* ---- reading and writing --------------------------------------------------------------------- */
 
 enum prov_rc reg_store_result(struct prov_tx *tx, enum prov_rc rc)
 {
-    if (rc == PROV_ESTORE)
-        return prov_fail(tx->err, rc, REG_INTERNAL, "%s", prov_store_why(tx->txn->store));
     if (rc == PROV_ENOMEM)
         return prov_nomem(tx->err);
+    if (rc == PROV_ESTORE || rc == PROV_EBUG)
+        return prov_fail(tx->err, rc, REG_INTERNAL, "%s", prov_store_why(tx->txn->store));
     return rc;
 }
 
@@ -152,13 +151,13 @@ enum prov_rc reg_scan(struct prov_tx *tx, enum reg_table table, struct prov_span
     return rc == PROV_ENOTFOUND ? PROV_OK : reg_store_result(tx, rc);
 }
 
-/* ---- links ------------------------------------------------------------------------------------
- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 struct prov_span reg_link_prefix(enum reg_link kind, struct prov_span owner, uint8_t *out)
 {
     out[0] = (uint8_t)kind;
-    memcpy(out + 1, owner.p, owner.n);
+    if (owner.n != 0)
+        memcpy(out + 1, owner.p, owner.n);
     out[1 + owner.n] = 0;
     return prov_span(out, owner.n + 2);
 }
@@ -169,7 +168,8 @@ static struct prov_span link_key(enum reg_link kind, struct prov_span owner,
 {
     const struct prov_span prefix = reg_link_prefix(kind, owner, out);
 
-    memcpy(out + prefix.n, member.p, member.n);
+    if (member.n != 0)
+        memcpy(out + prefix.n, member.p, member.n);
     return prov_span(out, prefix.n + member.n);
 }
 _Static_assert(PROV_STORE_KEY_MAX >= 2 * PROV_MAX_NAME + 3 + 1, "a link's key fits");
@@ -243,8 +243,7 @@ enum prov_rc reg_link_first(struct prov_tx *tx, enum reg_link kind, struct prov_
     return rc == PROV_OK && f.n == 0 ? PROV_ENOTFOUND : rc;
 }
 
-/* ---- small things -----------------------------------------------------------------------------
- */
+/* ---- small things ---------------------------------------------------------------------------- */
 
 void reg_be32(uint32_t v, uint8_t out[static 4])
 {
@@ -288,6 +287,16 @@ void reg_remove(struct prov_span *list, size_t *n, struct prov_span item)
     *n = kept;
 }
 
+struct prov_span reg_cut(struct prov_span s)
+{
+    if (s.n <= REG_TEXT_MAX)
+        return s;
+    s.n = REG_TEXT_MAX;
+    for (int i = 0; i < 3 && (s.p[s.n] & 0xc0) == 0x80; i++) /* continues a character */
+        s.n--;
+    return s;
+}
+
 enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text)
 {
     if (text.n <= PROV_MAX_DESCRIPTION && prov_utf8_valid(text))
@@ -296,8 +305,7 @@ enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text)
                      "a description has at most %d bytes of UTF-8", PROV_MAX_DESCRIPTION);
 }
 
-/* ---- settings ---------------------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 struct settings_record {
     struct prov_span account_id, region, registration_code;
@@ -308,8 +316,8 @@ static const struct prov_field settings_fields[] = {
     { 2, PROV_FIELD_SPAN, offsetof(struct settings_record, region), 0, 0 },
     { 3, PROV_FIELD_SPAN, offsetof(struct settings_record, registration_code), 0, 0 },
 };
-static const struct prov_record settings_record = { settings_fields, PROV_COUNT(settings_fields),
-                                                    sizeof(struct settings_record) };
+const struct prov_record reg_settings_record = { settings_fields, PROV_COUNT(settings_fields),
+                                                 sizeof(struct settings_record) };
 
 enum prov_rc prov_settings_get(struct prov_tx *tx, struct prov_settings *out)
 {
@@ -318,7 +326,7 @@ enum prov_rc prov_settings_get(struct prov_tx *tx, struct prov_settings *out)
 
     rc = reg_exists(tx, REG_META, PROV_LIT("settings"));
     if (rc == PROV_OK)
-        rc = reg_get(tx, REG_META, &settings_record, "settings", PROV_LIT("settings"), &s);
+        rc = reg_get(tx, REG_META, &reg_settings_record, "settings", PROV_LIT("settings"), &s);
     if (rc != PROV_OK && rc != PROV_ENOTFOUND)
         return rc;
     if (!prov_span_copy(s.account_id, out->account_id, sizeof out->account_id) ||
@@ -333,7 +341,7 @@ static enum prov_rc settings_put(struct prov_tx *tx, const struct prov_settings 
     const struct settings_record s = { prov_span_str(settings->account_id),
                                        prov_span_str(settings->region),
                                        prov_span_str(settings->registration_code) };
-    const enum prov_rc rc = reg_put(tx, REG_META, &settings_record, PROV_LIT("settings"), &s);
+    const enum prov_rc rc = reg_put(tx, REG_META, &reg_settings_record, PROV_LIT("settings"), &s);
 
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_SETTINGS, prov_span(NULL, 0));
 }
@@ -400,8 +408,7 @@ enum prov_rc prov_arn(struct prov_tx *tx, const char *kind, struct prov_span nam
     return out->rc == PROV_ENOMEM ? prov_nomem(tx->err) : out->rc;
 }
 
-/* ---- ids from prefixes ------------------------------------------------------------------------
- */
+/* ---- ids from prefixes ----------------------------------------------------------------------- */
 
 struct resolve {
     struct prov_id found; /* its first `whole` bytes are the prefix */
@@ -426,6 +433,8 @@ static bool parse_prefix(struct prov_span text, struct resolve *r)
     uint8_t last[2] = { '0', '0' };
     uint8_t byte;
 
+    if (prov_span_starts(text, PROV_LIT("0x"))) /* as prov_id_parse */
+        text = prov_span(text.p + 2, text.n - 2);
     r->whole = text.n / 2;
     r->nibble = -1;
     if (text.n < 8 || text.n > PROV_ID_HEX)

@@ -33,8 +33,7 @@ struct prov_tx {
     struct prov_err *err; /* may be NULL */
 };
 
-/* ---- settings ---------------------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 struct prov_settings {
     char account_id[13]; /* 12 digits */
@@ -55,8 +54,7 @@ PROV_MUST_USE enum prov_rc prov_registration_code(struct prov_tx *tx,
 PROV_MUST_USE enum prov_rc prov_arn(struct prov_tx *tx, const char *kind, struct prov_span name,
                                     struct prov_buf *out);
 
-/* ---- CA certificates --------------------------------------------------------------------------
- */
+/* ---- CA certificates ------------------------------------------------------------------------- */
 
 enum prov_cert_mode { PROV_MODE_DEFAULT, PROV_MODE_SNI_ONLY };
 
@@ -104,8 +102,7 @@ PROV_MUST_USE enum prov_rc prov_ca_by_issuer(struct prov_tx *tx, X509 *leaf,
                                              struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT],
                                              size_t *n);
 
-/* ---- device certificates ----------------------------------------------------------------------
- */
+/* ---- device certificates --------------------------------------------------------------------- */
 
 enum prov_cert_status {
     PROV_CERT_INACTIVE,
@@ -172,8 +169,7 @@ PROV_MUST_USE enum prov_rc prov_ca_resolve(struct prov_tx *tx, struct prov_span 
 PROV_MUST_USE enum prov_rc prov_cert_resolve(struct prov_tx *tx, struct prov_span text,
                                              struct prov_id *out);
 
-/* ---- things -----------------------------------------------------------------------------------
- */
+/* ---- things ---------------------------------------------------------------------------------- */
 
 struct prov_thing {
     struct prov_span name;
@@ -216,8 +212,7 @@ PROV_MUST_USE enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_spa
 PROV_MUST_USE enum prov_rc prov_thing_detach(struct prov_tx *tx, struct prov_span name,
                                              const struct prov_id *cert);
 
-/* ---- thing groups, types, billing groups ------------------------------------------------------
- */
+/* ---- thing groups, types, billing groups ----------------------------------------------------- */
 
 struct prov_group {
     struct prov_span name, parent, description;
@@ -274,8 +269,7 @@ PROV_MUST_USE enum prov_rc prov_billing_delete(struct prov_tx *tx, struct prov_s
 PROV_MUST_USE enum prov_rc prov_billing_add(struct prov_tx *tx, struct prov_span group,
                                             struct prov_span thing);
 
-/* ---- policies ---------------------------------------------------------------------------------
- */
+/* ---- policies -------------------------------------------------------------------------------- */
 
 struct prov_policy_info {
     struct prov_span name;
@@ -318,8 +312,7 @@ PROV_MUST_USE enum prov_rc prov_policy_detach_cert(struct prov_tx *tx, struct pr
 PROV_MUST_USE enum prov_rc prov_policy_detach_group(struct prov_tx *tx, struct prov_span policy,
                                                     struct prov_span group);
 
-/* ---- templates --------------------------------------------------------------------------------
- */
+/* ---- templates ------------------------------------------------------------------------------- */
 
 struct prov_template_info {
     struct prov_span name, description;
@@ -358,8 +351,7 @@ PROV_MUST_USE enum prov_rc prov_template_version_delete(struct prov_tx *tx, stru
 /* Refused while a CA names it or while it has other versions than its default. */
 PROV_MUST_USE enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_span name);
 
-/* ---- plans ------------------------------------------------------------------------------------
- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 /*
  * Carries out a template's plan for a registered certificate: thing, policies, attachments, status
@@ -369,8 +361,7 @@ PROV_MUST_USE enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_
 PROV_MUST_USE enum prov_rc prov_plan_apply(struct prov_tx *tx, const struct prov_id *cert,
                                            const struct prov_plan *plan);
 
-/* ---- client ids with a session ----------------------------------------------------------------
- */
+/* ---- client ids with a session --------------------------------------------------------------- */
 
 /*
  * Which certificate a persistent MQTT session belongs to, so that what is queued for it while it is
@@ -383,8 +374,7 @@ PROV_MUST_USE enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_sp
 PROV_MUST_USE enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id,
                                            struct prov_id *cert);
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 enum prov_list_kind {
     PROV_LIST_CAS,    /* key: 32 bytes of id */
@@ -421,9 +411,9 @@ PROV_MUST_USE enum prov_rc prov_list_count(struct prov_tx *tx, enum prov_list_ki
                                            uint64_t *out);
 
 /*
- * Walks the whole registry and reports every record that does not decode and every reference that
- * leads nowhere, one call each; returns PROV_OK when the walk could be made, however many problems
- * it found.
+ * Walks the whole store and reports every record that does not decode, every reference that leads
+ * nowhere, and every reference that the other side or its index does not know of, one call each;
+ * returns PROV_OK when the walk could be made, however many problems it found.
  */
 PROV_MUST_USE enum prov_rc
 prov_registry_check(struct prov_tx *tx, void (*problem)(void *ctx, const char *text), void *ctx);

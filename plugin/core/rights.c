@@ -311,7 +311,7 @@ static enum prov_rc bind(struct prov_tx *tx, struct prov_policy_set *set,
                          const struct prov_cert *cert, const struct prov_thing *thing,
                          const struct prov_who *who, struct prov_policy **out)
 {
-    char hex[PROV_ID_HEX + 1];
+    char hex[PROV_ID_HEX + 1] = "";
     struct prov_ident *ident = NULL;
     struct prov_policy_facts facts = {
         .client_id = who->client_id,

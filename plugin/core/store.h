@@ -8,9 +8,10 @@
  * and ends there. Write transactions exclude each other, across processes too: begin waits for its
  * turn. A reader sees the last commit before it began and never waits.
  *
- * Errors: PROV_ENOTFOUND (no such key, end of a scan), PROV_ECONFLICT (key exists), PROV_ESTORE
- * (full, unreadable, foreign; the reason is in prov_store_why), PROV_ENOMEM. After any error but
- * PROV_ENOTFOUND and PROV_ECONFLICT a write transaction can only be aborted.
+ * Errors: PROV_ENOTFOUND (no such key, end of a scan), PROV_ECONFLICT (key exists), PROV_EINVAL
+ * (a key that is too long or empty), PROV_ESTORE (full, unreadable, foreign; the reason is in
+ * prov_store_why), PROV_ENOMEM, PROV_EBUG (misuse). After any error but the first three a write
+ * transaction can only be aborted: it refuses all else, and commit says PROV_ESTORE.
  */
 #ifndef PROV_STORE_H
 #define PROV_STORE_H
@@ -31,8 +32,11 @@ struct prov_cursor;
 enum prov_txn_kind { PROV_TXN_READ, PROV_TXN_WRITE };
 
 struct prov_store_ops {
-    /* parent: NULL, or a write transaction of this thread; a child that is aborted undoes only
-     * itself, and a child that is committed lasts if its parent is. */
+    /*
+     * parent: NULL, or a write transaction of this thread; a child that is aborted undoes only
+     * itself, and a child that is committed lasts if its parent is. While a child is open its
+     * parent can only be aborted, which ends the child too.
+     */
     enum prov_rc (*begin)(struct prov_store *st, enum prov_txn_kind kind, struct prov_txn *parent,
                           struct prov_txn **out);
     /* Durable when it returns PROV_OK. The transaction is gone whatever it returns. */
@@ -90,14 +94,20 @@ static inline void prov_txn_abort(struct prov_txn *txn)
         txn->store->ops->abort(txn);
 }
 
-/* The value lives until the next put or del in this transaction, or until it ends. */
+/*
+ * The value lives until the next put or del in this transaction or a child of it, or until it ends.
+ * What cannot be a key is not found.
+ */
 PROV_MUST_USE static inline enum prov_rc prov_txn_get(struct prov_txn *txn, unsigned table,
                                                       struct prov_span key, struct prov_span *value)
 {
     return txn->store->ops->get(txn, table, key, value);
 }
 
-/* Keys are 1 to PROV_STORE_KEY_MAX bytes. Neither key nor value may point into this store. */
+/*
+ * Keys are 1 to PROV_STORE_KEY_MAX bytes; others are PROV_EINVAL and nothing is written. Neither
+ * key nor value may point into this store.
+ */
 #define PROV_STORE_KEY_MAX 400
 PROV_MUST_USE static inline enum prov_rc prov_txn_put(struct prov_txn *txn, unsigned table,
                                                       struct prov_span key, struct prov_span value)
@@ -120,9 +130,11 @@ PROV_MUST_USE static inline enum prov_rc prov_txn_del(struct prov_txn *txn, unsi
 
 /*
  * Scans in key order. `seek` finds the first key >= the given one (an empty key: the first of all);
- * `next` and `prev` step from there; `prev` on a fresh cursor gives the last key. All say
- * PROV_ENOTFOUND past the ends. Keys and values live as those of get. A put or del in the table
- * makes open cursors on it useless: seek again.
+ * `next` and `prev` step from there. On a fresh cursor `next` gives the first key and `prev` the
+ * last. All say PROV_ENOTFOUND past the ends and stay there: behind the last key, where a seek that
+ * finds nothing ends too, `prev` gives the last; before the first, `next` gives the first. Keys and
+ * values live as those of get. A put or del in the table makes open cursors on it useless: seek
+ * again. Cursors are freed before their transaction ends.
  */
 PROV_MUST_USE static inline enum prov_rc prov_txn_scan(struct prov_txn *txn, unsigned table,
                                                        struct prov_cursor **out)

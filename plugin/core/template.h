@@ -21,17 +21,24 @@ struct prov_template;
 
 /*
  * Checks everything that does not need parameter values: grammar, property names and types, legal
- * override settings, references that nothing declares, policy documents without variables in them,
- * and what the type forbids. JITP: built-in parameters only; no functions, Mappings or
- * DeviceConfiguration (2.1). The first mistake is reported with line, column and path; code
- * "InvalidRequestException". At most PROV_MAX_TEMPLATE_BODY bytes.
+ * override settings, references that nothing declares, what the type forbids; and evaluates what
+ * depends on no parameter, so that literal names, look-ups and policy documents are checked too.
+ * The first mistake is reported with line, column and path; code "InvalidRequestException". At most
+ * PROV_MAX_TEMPLATE_BODY bytes.
+ *
+ * Both types: one thing and one certificate at most, PROV_MAX_CERT_POLICIES policies; the
+ * certificate is named by CertificateId alone (2.1); AWS::IoT::Certificate::Id may be referenced
+ * undeclared, nothing else may; other names beginning with AWS:: are not for templates to declare.
+ * JITP: built-in parameters only, no functions but Ref, no Mappings or DeviceConfiguration (2.1),
+ * and CertificateId is {"Ref": "AWS::IoT::Certificate::Id"}. Ours: OverrideSettings may name
+ * BillingGroup; its values are written out, not computed; PackageVersions and DependsOn are checked
+ * for their form and have no effect.
  */
 PROV_MUST_USE enum prov_rc prov_template_parse(struct prov_span json, enum prov_template_type type,
                                                struct prov_template **out, struct prov_err *err);
 void prov_template_free(struct prov_template *tpl); /* NULL is accepted */
 
-/* ---- parameters -------------------------------------------------------------------------------
- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 struct prov_param {
     struct prov_span name, value;
@@ -55,8 +62,7 @@ struct prov_params {
 size_t prov_params_builtin(const struct prov_ident *ident, struct prov_span id_hex,
                            struct prov_param out[static PROV_BUILTIN_PARAMS]);
 
-/* ---- plans ------------------------------------------------------------------------------------
- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 enum prov_override { PROV_OVERRIDE_DEFAULT, PROV_DO_NOTHING, PROV_REPLACE, PROV_FAIL, PROV_MERGE };
 
@@ -92,17 +98,34 @@ struct prov_plan {
     /* what the device is told, in order */
     struct prov_plan_attr *config;
     size_t n_config;
+    void *arena; /* owns the plan and everything above */
 };
 
 /*
  * Missing values, functions that fail and names that break the registry's rules are the template's
- * or the device's fault: PROV_EINVAL, naming the path. Parameters the template does not declare are
- * ignored. JITP: a declared built-in that the certificate lacks and that has no Default fails
- * (reference 2.3).
+ * or the device's fault: PROV_EINVAL, with the place in the template. Every declared parameter
+ * needs a value or a Default, used or not (reference 2.3). Parameters the template does not declare
+ * are ignored; of several with the same name the last counts, so what must not be overridden is
+ * appended. PROV_ETOOBIG when a policy document gets longer than a
+ * policy may be, or when the functions multiply into more than half a megabyte.
+ *
+ * A policy document is checked again when evaluated. A parameter's value (its Default aside) that
+ * enters one must not hold * ? $ " \ or control characters: a device that calls itself "*" would
+ * otherwise write its own rights. That CertificateId is the certificate being provisioned is for
+ * the registry to check.
  */
 PROV_MUST_USE enum prov_rc prov_template_eval(const struct prov_template *tpl,
                                               struct prov_params params, struct prov_plan **out,
                                               struct prov_err *err);
 void prov_plan_free(struct prov_plan *plan); /* NULL is accepted */
+
+/*
+ * The name a policy gets that a template gives by its document: SHA-1 in 40 upper-case hex digits
+ * (reference 2.4), so that the same document is the same policy. Not a matter of security: who may
+ * write templates may write policies. PROV_ENOMEM when OpenSSL cannot.
+ */
+#define PROV_PLAN_POLICY_NAME 40
+PROV_MUST_USE enum prov_rc prov_plan_policy_name(struct prov_span document,
+                                                 char out[static PROV_PLAN_POLICY_NAME + 1]);
 
 #endif

@@ -13,19 +13,21 @@ enum prov_on_denied { PROV_DENIED_IGNORE, PROV_DENIED_DISCONNECT };
 enum prov_other_clients { PROV_OTHERS_DEFER, PROV_OTHERS_ALLOW };
 
 struct prov_conf {
-    char *db_path;
-    uint64_t db_max_mb; /* 0: large enough for ten million devices */
-    char *account_id;   /* 12 digits */
-    char *region;       /* [a-z0-9-]{1,32} */
-    unsigned first_connect;
-    unsigned on_denied;
-    unsigned other_clients;
+    char *db_path;          /* absolute */
+    uint64_t db_max_mb;     /* 0: large enough for ten million devices */
+    char *account_id;       /* 12 digits; NULL: not given, the store has it */
+    char *region;           /* [a-z0-9-]{1,32}; NULL likewise */
+    unsigned first_connect; /* enum prov_first_connect; these three are unsigned so that one kind of
+                               table row sets them */
+    unsigned on_denied;     /* enum prov_on_denied */
+    unsigned other_clients; /* enum prov_other_clients */
     uint64_t worker_threads;
     uint64_t queue_limit;
     uint64_t first_connect_wait_ms; /* with accept on Mosquitto 2.0: the longest the broker may
                                        stand still */
 };
 
+/* As the broker gives it: the key without "plugin_opt_"; NULL counts as empty. */
 struct prov_option {
     const char *key, *value;
 };
@@ -33,14 +35,15 @@ struct prov_option {
 /*
  * Defaults, then what options says. An unknown key, a key given twice, a bad value: PROV_EINVAL,
  * and err->text names the key, what is wrong, the range, and the nearest known key where one is
- * close. Free with prov_conf_release.
+ * close; it is one line of printable UTF-8 whatever the options hold. After an error out is zeroed.
+ * Free with prov_conf_release.
  */
 PROV_MUST_USE enum prov_rc prov_conf_load(const struct prov_option *options, size_t n,
                                           struct prov_conf *out, struct prov_err *err);
 void prov_conf_release(struct prov_conf *conf);
 
 /* Every option, for the documentation and `provctl options`: calls row once each, in order of the
- * table. */
+ * table. The texts live during the call; fallback is "the store's" where the store decides. */
 void prov_conf_describe(void (*row)(void *ctx, const char *key, const char *fallback,
                                     const char *range, const char *meaning),
                         void *ctx);

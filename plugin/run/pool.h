@@ -2,8 +2,7 @@
  * pool.h - work that the broker's thread must not do: prepared by workers, written by one writer,
  * finished on the broker's thread.
  *
- *     submit (broker) -> prepare (a worker) -> apply (the writer, in a store transaction) -> done
- * (broker)
+ *     submit (broker) -> prepare (worker) -> apply (writer, in a transaction) -> done (broker)
  *
  * Ownership moves with the job. A job holds copies and never a client pointer: the client may be
  * gone, or its id taken by another, before the answer is ready (design D4).
@@ -19,41 +18,54 @@ struct prov_job {
     void (*prepare)(struct prov_job *job);
     /*
      * writer: puts the result into the store, inside a transaction of its own that is undone when
-     * it returns anything but PROV_OK; skipped when rc is not PROV_OK. It may run again from the
-     * start when a commit fails, so it keeps nothing from the first run. NULL: nothing to write.
+     * it returns anything but PROV_OK; what it returns becomes rc. Skipped when prepare left rc at
+     * anything but PROV_OK. It may run again from the start when a commit fails, so it keeps
+     * nothing from the first run. NULL: nothing to write.
      */
     enum prov_rc (*apply)(struct prov_job *job, struct prov_txn *txn);
     /* broker: called exactly once, for cancelled jobs too, after the commit is durable; frees the
      * job. */
     void (*done)(struct prov_job *job);
-    enum prov_rc rc;  /* PROV_EBUSY: cancelled at shutdown */
+    enum prov_rc rc;  /* submit sets PROV_OK; PROV_EBUSY: cancelled at shutdown */
     uint64_t session; /* the connection that asked; an answer goes nowhere else; 0: nobody waits */
     struct prov_job *next; /* the pool's */
+    bool finished;         /* the pool's */
 };
 
 struct prov_pool;
 
 struct prov_pool_conf {
     struct prov_store *store; /* may be NULL when no job has apply */
-    unsigned workers;         /* 1 to 64 */
+    unsigned workers;         /* 1 to PROV_POOL_MAX_WORKERS */
     unsigned queue_limit;    /* jobs submitted and not yet done; submit says PROV_EBUSY beyond it */
     unsigned batch_limit;    /* jobs in one commit; 0: 512 */
-    void (*wake)(void *ctx); /* any thread: a finished job waits to be drained */
+    void (*wake)(void *ctx); /* worker, writer: finished jobs wait to be drained; may be NULL */
     void *wake_ctx;
 };
 
-/* Counters since start, and how much waits now. */
+#define PROV_POOL_MAX_WORKERS 64
+
+/* Counters since start, and how much waits now. At any moment submitted is done plus queued. */
 struct prov_pool_stats {
-    uint64_t submitted, refused, done, failed, commits, commit_failures;
-    uint64_t commit_ns_total, commit_ns_max;
-    unsigned queued; /* submitted and not yet done */
+    uint64_t submitted, refused, done;
+    uint64_t failed; /* done with an rc other than PROV_OK */
+    uint64_t commits, commit_failures;
+    uint64_t commit_ns_total, commit_ns_max; /* of commits that succeeded */
+    unsigned queued;                         /* submitted and not yet done */
 };
 
-/* Starts the threads. They take no signal that the broker's process handles. */
+/*
+ * Starts the threads. They take no signal that the broker's process handles; a child process that
+ * a job starts must be given a signal mask of its own. PROV_EINVAL for numbers out of range,
+ * PROV_ENOMEM when a thread cannot be had.
+ */
 PROV_MUST_USE enum prov_rc prov_pool_new(const struct prov_pool_conf *conf, struct prov_pool **out);
 
-/* broker: on PROV_OK the pool owns the job; on PROV_EBUSY (full) the caller still does. Never
- * waits. */
+/*
+ * broker: on PROV_OK the pool owns the job; otherwise the caller still does: PROV_EBUSY (full, or
+ * being freed), PROV_EBUG (a job with apply and a pool without store). Never waits. Jobs without
+ * prepare are written in the order in which they were submitted.
+ */
 PROV_MUST_USE enum prov_rc prov_pool_submit(struct prov_pool *pool, struct prov_job *job);
 
 /* broker: calls done for all that have finished; returns how many. Takes the list under the lock
@@ -64,17 +76,17 @@ unsigned prov_pool_drain(struct prov_pool *pool);
 bool prov_pool_ready(const struct prov_pool *pool);
 
 /*
- * broker: waits until this job has finished (it is then drained as usual) or limit_ms have gone by;
- * true when it has. The one deliberate wait, for `first_connect accept` on brokers without delayed
- * authentication (design D3).
+ * broker: waits until this job, which is submitted and not yet done, has finished (it is then
+ * drained as usual) or limit_ms have gone by; true when it has. The one deliberate wait, for
+ * `first_connect accept` on brokers without delayed authentication (design D3).
  */
 bool prov_pool_wait(struct prov_pool *pool, const struct prov_job *job, unsigned limit_ms);
 
 void prov_pool_stats(struct prov_pool *pool, struct prov_pool_stats *out); /* any thread */
 
 /*
- * broker: lets what is being prepared or written finish, cancels the rest (rc PROV_EBUSY), calls
- * every done, joins the threads. NULL is accepted.
+ * broker: lets what is being prepared or written finish, cancels the rest (rc PROV_EBUSY), joins
+ * the threads, calls every done. NULL is accepted.
  */
 void prov_pool_free(struct prov_pool *pool);
 

@@ -1,0 +1,409 @@
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <openssl/x509.h>
+
+#include "reg.h"
+
+#define SHOWN_MAX 128
+
+struct check {
+    struct prov_tx tx;
+    struct prov_err err;
+    enum prov_rc rc; /* not PROV_OK: the walk cannot go on */
+    void (*problem)(void *ctx, const char *text);
+    void *ctx;
+    const char *what; /* of the record at hand */
+    char name[SHOWN_MAX + 1];
+};
+
+/* "<what> <name> …" */
+PROV_PRINTF(2, 3) static void report(const struct check *c, const char *fmt, ...)
+{
+    char said[320], text[480];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(said, sizeof said, fmt, args);
+    va_end(args);
+    (void)snprintf(text, sizeof text, "%s %s %s", c->what, c->name, said);
+    c->problem(c->ctx, text);
+}
+
+/* Names as they are, cut; ids and numbers as hex. */
+static const char *shown(struct prov_span key, char out[static SHOWN_MAX + 1])
+{
+    const size_t n = key.n < SHOWN_MAX / 2 ? key.n : SHOWN_MAX / 2;
+    bool text = key.n != PROV_ID_LEN;
+
+    for (size_t i = 0; i < key.n && text; i++)
+        text = key.p[i] > ' ' && key.p[i] <= '~';
+    if (text)
+        (void)prov_span_copy(key, out, SHOWN_MAX + 1);
+    else
+        prov_hex(key.p, n, out);
+    return out;
+}
+
+static void at(struct check *c, const char *what, struct prov_span key)
+{
+    c->what = what;
+    (void)shown(key, c->name);
+}
+
+static bool there(struct check *c, enum reg_table table, struct prov_span key)
+{
+    const enum prov_rc rc = reg_exists(&c->tx, table, key);
+
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        c->rc = rc;
+    return rc != PROV_ENOTFOUND;
+}
+
+/* The record at hand refers to one of `table`. */
+static bool need(struct check *c, enum reg_table table, const char *noun, struct prov_span key)
+{
+    char name[SHOWN_MAX + 1];
+
+    if (there(c, table, key))
+        return true;
+    report(c, "refers to %s %s, which does not exist", noun, shown(key, name));
+    return false;
+}
+
+/* … and the index that leads back must have it. */
+static void need_link(struct check *c, enum reg_link kind, const char *noun, struct prov_span owner,
+                      struct prov_span member)
+{
+    uint8_t key[PROV_STORE_KEY_MAX];
+    char name[SHOWN_MAX + 1];
+    const struct prov_span prefix = reg_link_prefix(kind, owner, key);
+
+    if (prefix.n + member.n > sizeof key)
+        return; /* a damaged name, told of already */
+    memcpy(key + prefix.n, member.p, member.n);
+    if (!there(c, REG_LINK, prov_span(key, prefix.n + member.n)))
+        report(c, "is not in the index of %s %s", noun, shown(owner, name));
+}
+
+static void need_both(struct check *c, enum reg_table table, enum reg_link kind, const char *noun,
+                      struct prov_span owner, struct prov_span member)
+{
+    if (owner.n != 0 && need(c, table, noun, owner) && owner.n <= PROV_MAX_NAME)
+        need_link(c, kind, noun, owner, member);
+}
+
+/* Reads the record behind a reference; false when it is not there or damaged, which is told of
+ * elsewhere. */
+static bool other_side(struct check *c, enum reg_table table, const struct prov_record *type,
+                       struct prov_span key, void *object)
+{
+    struct prov_span bytes;
+    const enum prov_rc rc = prov_txn_get(c->tx.txn, table, key, &bytes);
+
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        c->rc = reg_store_result(&c->tx, rc);
+    return rc == PROV_OK && prov_record_read(type, bytes, object) == PROV_OK;
+}
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static void check_ca(struct check *c, struct prov_span key, const void *object)
+{
+    const struct prov_ca *ca = object;
+    uint8_t subject[4];
+    X509 *cert = NULL;
+
+    if (!prov_span_eq(key, prov_id_span(&ca->id)))
+        report(c, "is filed under another id");
+    need_both(c, REG_TEMPLATE, REG_CA_OF_TEMPLATE, "template", ca->template_name, key);
+    if (prov_ident_decode(ca->der, &cert, NULL) != PROV_OK)
+        report(c, "holds no certificate that can be read");
+    else if (reg_subject_key(X509_get_subject_name(cert), subject))
+        need_link(c, REG_CA_OF_SUBJECT, "subject", prov_span(subject, sizeof subject), key);
+    X509_free(cert);
+}
+
+static bool has_principal(const struct prov_thing *thing, struct prov_span id)
+{
+    for (size_t i = 0; i < thing->n_principals; i++) {
+        if (prov_span_eq(prov_id_span(&thing->principals[i]), id))
+            return true;
+    }
+    return false;
+}
+
+static void check_cert(struct check *c, struct prov_span key, const void *object)
+{
+    uint8_t target[1 + PROV_ID_LEN] = { 'c' };
+    const struct prov_cert *cert = object;
+    struct prov_thing thing;
+
+    if (!prov_span_eq(key, prov_id_span(&cert->id))) {
+        report(c, "is filed under another id");
+        return;
+    }
+    if ((size_t)cert->status >= PROV_CERT_STATUSES)
+        report(c, "has status number %u, which is none", (unsigned)cert->status);
+    if (!there(c, REG_CERT_DER, key))
+        report(c, "has no DER");
+    if (!prov_id_is_zero(&cert->ca_id)) /* the CA itself may have been deleted */
+        need_link(c, REG_CERT_OF_CA, "CA certificate", prov_id_span(&cert->ca_id), key);
+    memcpy(target + 1, cert->id.b, PROV_ID_LEN);
+    for (size_t i = 0; i < cert->n_policies; i++)
+        need_both(c, REG_POLICY, REG_TARGET_OF_POLICY, "policy", cert->policies[i],
+                  prov_span(target, sizeof target));
+    for (size_t i = 0; i < cert->n_things; i++) {
+        if (need(c, REG_THING, "thing", cert->things[i]) &&
+            other_side(c, REG_THING, &reg_thing_record, cert->things[i], &thing) &&
+            !has_principal(&thing, key))
+            report(c, "is attached to thing %.*s, which does not know it",
+                   PROV_SPAN_ARG(cert->things[i]));
+    }
+}
+
+static void check_thing(struct check *c, struct prov_span key, const void *object)
+{
+    const struct prov_thing *thing = object;
+    char hex[PROV_ID_HEX + 1];
+    struct prov_cert cert;
+
+    if (!prov_span_eq(key, thing->name))
+        report(c, "is filed under another name");
+    for (size_t i = 0; i < thing->n_groups; i++)
+        need_both(c, REG_GROUP, REG_THING_OF_GROUP, "thing group", thing->groups[i], key);
+    need_both(c, REG_TYPE, REG_THING_OF_TYPE, "thing type", thing->type, key);
+    need_both(c, REG_BILLING, REG_THING_OF_BILLING, "billing group", thing->billing_group, key);
+    for (size_t i = 0; i < thing->n_principals; i++) {
+        const struct prov_span id = prov_id_span(&thing->principals[i]);
+
+        prov_id_hex(&thing->principals[i], hex);
+        if (need(c, REG_CERT, "certificate", id) &&
+            other_side(c, REG_CERT, &reg_cert_record, id, &cert) &&
+            !reg_has(cert.things, cert.n_things, key))
+            report(c, "has principal %s, which does not know it", hex);
+    }
+}
+
+static void check_group(struct check *c, struct prov_span key, const void *object)
+{
+    uint8_t target[1 + PROV_STORE_KEY_MAX] = { 'g' };
+    const struct prov_group *group = object;
+
+    if (!prov_span_eq(key, group->name))
+        report(c, "is filed under another name");
+    need_both(c, REG_GROUP, REG_GROUP_OF_GROUP, "thing group", group->parent, key);
+    memcpy(target + 1, key.p, key.n);
+    for (size_t i = 0; i < group->n_policies; i++)
+        need_both(c, REG_POLICY, REG_TARGET_OF_POLICY, "policy", group->policies[i],
+                  prov_span(target, 1 + key.n));
+}
+
+static void check_policy(struct check *c, struct prov_span key, const void *object)
+{
+    struct prov_version_info version;
+    struct prov_policy_doc *doc = NULL;
+    enum prov_rc rc;
+
+    (void)object;
+    rc = prov_policy_version_get(&c->tx, key, 0, &version);
+    if (rc == PROV_OK)
+        rc = prov_policy_parse(version.document, &doc, &c->err);
+    if (rc == PROV_ENOMEM)
+        c->rc = rc;
+    else if (rc != PROV_OK)
+        report(c, "has no default version that can be used: %s", c->err.text);
+    prov_policy_doc_unref(doc);
+}
+
+static void check_template(struct check *c, struct prov_span key, const void *object)
+{
+    const struct prov_template_info *info = object;
+    struct prov_version_info version;
+    struct prov_template *tpl = NULL;
+    enum prov_rc rc;
+
+    rc = prov_template_version_get(&c->tx, key, 0, &version);
+    if (rc == PROV_OK)
+        rc = prov_template_parse(version.document, info->type, &tpl, &c->err);
+    if (rc == PROV_ENOMEM)
+        c->rc = rc;
+    else if (rc != PROV_OK)
+        report(c, "has no default version that can be used: %s", c->err.text);
+    prov_template_free(tpl);
+}
+
+static void check_version(struct check *c, struct prov_span key, enum reg_table table)
+{
+    if (key.n < 6 || !there(c, table, prov_span(key.p, key.n - 5)))
+        report(c, "belongs to nothing");
+}
+
+static void check_policy_version(struct check *c, struct prov_span key, const void *object)
+{
+    (void)object;
+    check_version(c, key, REG_POLICY);
+}
+
+static void check_template_version(struct check *c, struct prov_span key, const void *object)
+{
+    (void)object;
+    check_version(c, key, REG_TEMPLATE);
+}
+
+/* ---- what is no record ----------------------------------------------------------------------- */
+
+static void check_client(struct check *c, struct prov_span key, struct prov_span value)
+{
+    if (value.n != PROV_ID_LEN) {
+        report(c, "does not decode");
+        return;
+    }
+    if (need(c, REG_CERT, "certificate", value))
+        need_link(c, REG_CLIENT_OF_CERT, "certificate", value, key);
+}
+
+static void check_der(struct check *c, struct prov_span key, struct prov_span value)
+{
+    (void)value;
+    if (!there(c, REG_CERT, key))
+        report(c, "belongs to nothing");
+}
+
+#define NO_TABLE REG_TABLES
+
+static const struct ends {
+    enum reg_link kind;
+    size_t owner_n;               /* 0: a name */
+    enum reg_table owner, member; /* NO_TABLE: not to be looked for */
+} ends[] = {
+    { REG_CERT_OF_CA, PROV_ID_LEN, NO_TABLE, REG_CERT }, /* a deleted CA's certificates stay */
+    { REG_CA_OF_SUBJECT, 4, NO_TABLE, REG_CA },
+    { REG_CA_OF_TEMPLATE, 0, REG_TEMPLATE, REG_CA },
+    { REG_TARGET_OF_POLICY, 0, REG_POLICY, NO_TABLE }, /* by its first byte */
+    { REG_THING_OF_GROUP, 0, REG_GROUP, REG_THING },
+    { REG_GROUP_OF_GROUP, 0, REG_GROUP, REG_GROUP },
+    { REG_THING_OF_TYPE, 0, REG_TYPE, REG_THING },
+    { REG_THING_OF_BILLING, 0, REG_BILLING, REG_THING },
+    { REG_CLIENT_OF_CERT, PROV_ID_LEN, REG_CERT, REG_CLIENT },
+};
+
+static const struct ends *ends_of(struct prov_span key)
+{
+    for (size_t i = 0; i < PROV_COUNT(ends); i++) {
+        if (key.p[0] == (uint8_t)ends[i].kind)
+            return &ends[i];
+    }
+    return NULL;
+}
+
+/* Owner and member of a link; false when it has not the form of one. */
+static bool split(const struct ends *e, struct prov_span key, struct prov_span *owner,
+                  struct prov_span *member)
+{
+    const uint8_t *nul;
+    size_t n = e->owner_n;
+
+    if (n == 0) {
+        nul = memchr(key.p + 1, 0, key.n - 1);
+        n = nul == NULL ? key.n : (size_t)(nul - key.p) - 1;
+    }
+    if (key.n < n + 3 || key.p[1 + n] != 0)
+        return false;
+    *owner = prov_span(key.p + 1, n);
+    *member = prov_span(key.p + n + 2, key.n - n - 2);
+    return true;
+}
+
+static void check_link(struct check *c, struct prov_span key, struct prov_span value)
+{
+    const struct ends *e = ends_of(key);
+    struct prov_span owner, member;
+    enum reg_table table;
+
+    (void)value;
+    if (e == NULL || !split(e, key, &owner, &member)) {
+        report(c, "does not decode");
+        return;
+    }
+    table = e->member;
+    if (e->kind == REG_TARGET_OF_POLICY) {
+        table = member.p[0] == 'g' ? REG_GROUP : REG_CERT;
+        member = prov_span(member.p + 1, member.n - 1);
+    }
+    if (e->owner != NO_TABLE)
+        (void)need(c, e->owner, "an owner", owner);
+    (void)need(c, table, "a member", member);
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+static const struct walk {
+    const char *what;
+    const struct prov_record *type; /* NULL: `raw` reads it */
+    void (*record)(struct check *c, struct prov_span key, const void *object);
+    void (*raw)(struct check *c, struct prov_span key, struct prov_span value);
+} walks[] = {
+    [REG_META] = { "record", &reg_settings_record, NULL, NULL },
+    [REG_CA] = { "CA certificate", &reg_ca_record, check_ca, NULL },
+    [REG_CERT] = { "certificate", &reg_cert_record, check_cert, NULL },
+    [REG_CERT_DER] = { "the DER of certificate", NULL, NULL, check_der },
+    [REG_THING] = { "thing", &reg_thing_record, check_thing, NULL },
+    [REG_TYPE] = { "thing type", &reg_type_record, NULL, NULL },
+    [REG_GROUP] = { "thing group", &reg_group_record, check_group, NULL },
+    [REG_BILLING] = { "billing group", &reg_billing_record, NULL, NULL },
+    [REG_POLICY] = { "policy", &reg_policy_record, check_policy, NULL },
+    [REG_POLICY_DOC] = { "policy version", &reg_version_record, check_policy_version, NULL },
+    [REG_TEMPLATE] = { "template", &reg_template_record, check_template, NULL },
+    [REG_TEMPLATE_DOC] = { "template version", &reg_version_record, check_template_version, NULL },
+    [REG_LINK] = { "index entry", NULL, NULL, check_link },
+    [REG_CLIENT] = { "client", NULL, NULL, check_client },
+    [REG_FEED] = { "change", &reg_change_record, NULL, NULL },
+    [REG_ATTEMPT] = { "attempt", &reg_attempt_record, NULL, NULL },
+};
+_Static_assert(PROV_COUNT(walks) == REG_TABLES, "a table was added without a check");
+
+struct visit {
+    struct check *c;
+    const struct walk *walk;
+};
+
+static bool check_one(void *ctx, struct prov_span key, struct prov_span value)
+{
+    alignas(max_align_t) uint8_t object[sizeof(struct prov_thing)];
+    const struct visit *v = ctx;
+    struct check *c = v->c;
+
+    at(c, v->walk->what, key);
+    if (v->walk->type == NULL)
+        v->walk->raw(c, key, value);
+    else if (v->walk->type->size > sizeof object)
+        c->rc = prov_fail(c->tx.err, PROV_EBUG, REG_INTERNAL, "a record type is too large");
+    else if (prov_record_read(v->walk->type, value, object) != PROV_OK)
+        report(c, "does not decode");
+    else if (v->walk->record != NULL)
+        v->walk->record(c, key, object);
+    return c->rc == PROV_OK;
+}
+
+enum prov_rc prov_registry_check(struct prov_tx *tx, void (*problem)(void *ctx, const char *text),
+                                 void *ctx)
+{
+    struct check c = { .problem = problem, .ctx = ctx };
+    struct visit v = { &c, NULL };
+
+    c.tx = (struct prov_tx){ tx->txn, tx->now_ms, &c.err };
+    for (int table = 0; c.rc == PROV_OK && table < REG_TABLES; table++) {
+        enum prov_rc rc;
+
+        v.walk = &walks[table];
+        rc = reg_scan(&c.tx, (enum reg_table)table, prov_span(NULL, 0), prov_span(NULL, 0),
+                      check_one, &v);
+        if (c.rc == PROV_OK)
+            c.rc = rc;
+    }
+    if (c.rc != PROV_OK && tx->err != NULL)
+        *tx->err = c.err;
+    return c.rc;
+}

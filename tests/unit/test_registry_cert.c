@@ -1,0 +1,1015 @@
+/* Device certificates (reference 5), client ids with a session, and prov_registry_check. */
+#include "support/reg_fixture.h"
+
+#include <openssl/x509.h>
+
+#include "core/reg.h"
+#include "support/alloc.h"
+
+#define BAD_CERT "CertificateValidationException"
+#define INVALID "InvalidRequestException"
+#define STATE "CertificateStateException"
+#define NOT_FOUND "ResourceNotFoundException"
+
+static struct prov_cert get(struct reg *r, const struct prov_id *id)
+{
+    struct prov_cert cert;
+
+    reg_ok(r, prov_cert_get(&r->tx, id, &cert));
+    return cert;
+}
+
+static struct prov_cert_registration asked(struct reg *r, const struct pki_cert *leaf)
+{
+    return (struct prov_cert_registration){ .der = reg_der(r, leaf), .status = PROV_CERT_ACTIVE };
+}
+
+static void deactivate_ca(struct reg *r, const struct prov_id *ca)
+{
+    reg_ok(r, prov_ca_update(&r->tx, ca, &(struct prov_ca_change){ .active = &(bool){ false } }));
+}
+
+/* ---- registration ---------------------------------------------------------------------------- */
+
+static void certificate_is_registered_under_the_ca_that_signed_it(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/O=x/CN=dev-1");
+    const struct prov_cert_registration reg = asked(r, &leaf);
+    const struct prov_id ca_id = reg_ca(r, &ca, NULL);
+    struct prov_id id, expected;
+    struct prov_cert cert;
+    struct prov_span der;
+    char hex[PROV_ID_HEX + 1];
+
+    (void)reg_feed(r);
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    reg_commit(r);
+    assert_int_equal(prov_ident_id(leaf.x509, &expected), PROV_OK);
+    assert_id(&id, &expected);
+    cert = get(r, &id);
+    assert_id(&cert.id, &id);
+    assert_id(&cert.ca_id, &ca_id);
+    assert_int_equal(cert.status, PROV_CERT_ACTIVE);
+    assert_int_equal(cert.mode, PROV_MODE_SNI_ONLY);
+    assert_int_equal(cert.not_before_s, REG_T0 - 86400);
+    assert_int_equal(cert.not_after_s, REG_T0 + INT64_C(3650) * 86400);
+    assert_int_equal(cert.created_ms, REG_T0 * 1000);
+    assert_int_equal(cert.modified_ms, REG_T0 * 1000);
+    assert_span(cert.common_name, "dev-1");
+    assert_int_equal(cert.n_policies, 0);
+    assert_int_equal(cert.n_things, 0);
+    assert_false(cert.exclusive);
+    reg_ok(r, prov_cert_der(&r->tx, &id, &der));
+    assert_true(prov_span_eq(der, reg.der));
+    prov_id_hex(&id, hex);
+    assert_string_equal(reg_list(r, PROV_LIST_CERTS_OF_CA, prov_id_span(&ca_id), NONE), hex);
+    assert_string_equal(reg_feed(r), "cert");
+    assert_string_equal(reg_problems(r), "");
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_ECONFLICT,
+                "ResourceAlreadyExistsException");
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+static void certificate_takes_the_mode_of_its_ca(void **state)
+{
+    char code[PROV_ID_HEX + 1];
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    const struct prov_cert_registration reg = asked(r, &leaf);
+    struct pki_cert proof;
+    struct prov_id id;
+
+    reg_ok(r, prov_registration_code(&r->tx, code));
+    proof = pki_verification(&ca, code);
+    reg_ok(r,
+           prov_ca_register(&r->tx,
+                            &(struct prov_ca_registration){ .der = reg_der(r, &ca),
+                                                            .verification_der = reg_der(r, &proof),
+                                                            .active = true },
+                            &id));
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    assert_int_equal(get(r, &id).mode, PROV_MODE_DEFAULT);
+    pki_free(&proof);
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+static void certificate_of_no_registered_ca_is_refused_unless_without_one(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    struct pki_cert impostor = pki_impostor(&ca), fake = reg_pki_leaf(r, &impostor, "/CN=dev-2");
+    struct prov_cert_registration reg = asked(r, &leaf);
+    struct prov_id id;
+
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, BAD_CERT);
+    (void)reg_ca(r, &ca, NULL);
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    reg = asked(r, &fake);
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, BAD_CERT);
+    reg.without_ca = true;
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    assert_true(prov_id_is_zero(&get(r, &id).ca_id));
+    assert_int_equal(get(r, &id).mode, PROV_MODE_SNI_ONLY);
+    assert_string_equal(reg_problems(r), "");
+    pki_free(&fake);
+    pki_free(&impostor);
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+static void inactive_ca_brings_in_no_certificate(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    struct prov_cert_registration reg = asked(r, &leaf);
+    const struct prov_id ca_id = reg_ca(r, &ca, NULL);
+    struct prov_id id;
+
+    deactivate_ca(r, &ca_id);
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, STATE);
+    reg.ca_der = reg_der(r, &ca);
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, STATE);
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+/* Auto-registration is about first contacts alone, and a CA's end too (section 13, 9). */
+static void operator_registers_what_auto_registration_would_not(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca =
+        reg_pki(r, &(struct pki_spec){
+                       .subject = "/CN=Root", .ca = true, .not_before_s = -9, .not_after_s = 9 });
+    struct pki_cert leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    const struct prov_cert_registration reg = asked(r, &leaf);
+    const struct prov_id ca_id = reg_ca(r, &ca, NULL);
+    struct prov_id id;
+
+    reg_ok(r, prov_ca_update(&r->tx, &ca_id,
+                             &(struct prov_ca_change){ .auto_registration = &(bool){ false } }));
+    reg_at(r, 10);
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+static void ca_given_with_a_certificate_must_be_registered_and_its_issuer(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), other = reg_pki_ca(r, "/CN=Root");
+    struct pki_cert unknown = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    struct prov_cert_registration reg = asked(r, &leaf);
+    const struct prov_id ca_id = reg_ca(r, &ca, NULL);
+    struct prov_id id;
+
+    (void)reg_ca(r, &other, NULL);
+    reg.ca_der = reg_der(r, &other);
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, BAD_CERT);
+    reg.ca_der = reg_der(r, &unknown);
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_ENOTFOUND, NOT_FOUND);
+    reg.ca_der = S("no certificate");
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EINVAL, BAD_CERT);
+    reg.ca_der = reg_der(r, &ca);
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    assert_id(&get(r, &id).ca_id, &ca_id);
+    pki_free(&leaf);
+    pki_free(&unknown);
+    pki_free(&other);
+    pki_free(&ca);
+}
+
+static void right_one_of_several_cas_of_one_subject_is_found_by_its_key(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert cas[4], leaf;
+    struct prov_cert_registration reg;
+    struct prov_id ids[4], id;
+
+    for (size_t i = 0; i < PROV_COUNT(cas); i++) {
+        /* without key identifiers too, so that only the signature tells */
+        cas[i] = reg_pki(
+            r, &(struct pki_spec){ .subject = "/CN=Same", .ca = true, .no_key_ids = i % 2 == 0 });
+        ids[i] = reg_ca(r, &cas[i], NULL);
+    }
+    for (size_t i = 0; i < PROV_COUNT(cas); i++) {
+        leaf = reg_pki_leaf(r, &cas[i], "/CN=leaf");
+        reg = asked(r, &leaf);
+        reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+        assert_id(&get(r, &id).ca_id, &ids[i]);
+        pki_free(&leaf);
+    }
+    for (size_t i = 0; i < PROV_COUNT(cas); i++)
+        pki_free(&cas[i]);
+}
+
+/* A CA certificate renewed over the same key: whichever of the two is ACTIVE counts. */
+static void renewed_ca_with_the_same_key_takes_over(void **state)
+{
+    struct reg *r = *state;
+    struct pki_spec spec = { .subject = "/CN=Root", .ca = true };
+    struct pki_cert cas[2], leaf;
+    struct prov_cert_registration reg;
+    struct prov_id ids[2], id;
+
+    spec.use_key = pki_key_shared(PKI_P384);
+    for (size_t i = 0; i < 2; i++) {
+        cas[i] = reg_pki(r, &spec);
+        ids[i] = reg_ca(r, &cas[i], NULL);
+    }
+    for (size_t off = 0; off < 2; off++) {
+        reg_nest(r);
+        deactivate_ca(r, &ids[off]);
+        leaf = reg_pki_leaf(r, &cas[off], "/CN=leaf");
+        reg = asked(r, &leaf);
+        reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+        assert_id(&get(r, &id).ca_id, &ids[1 - off]);
+        deactivate_ca(r, &ids[1 - off]);
+        pki_free(&leaf);
+        leaf = reg_pki_leaf(r, &cas[off], "/CN=leaf");
+        reg = asked(r, &leaf);
+        reg_expect_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, STATE,
+                           "both are off", __FILE__, __LINE__);
+        pki_free(&leaf);
+    }
+    pki_free(&cas[0]);
+    pki_free(&cas[1]);
+}
+
+/* Reference 5.1. */
+static void status_of_a_new_certificate_is_one_of_three(void **state)
+{
+    static const struct {
+        enum prov_cert_status status;
+        bool good;
+    } rows[] = {
+        { PROV_CERT_INACTIVE, true },
+        { PROV_CERT_ACTIVE, true },
+        { PROV_CERT_REVOKED, true },
+        { PROV_CERT_PENDING_TRANSFER, false },
+        { PROV_CERT_PENDING_ACTIVATION, false },
+    };
+    struct reg *r = *state;
+    struct prov_id id;
+
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        struct pki_cert leaf = reg_pki_leaf(r, NULL, "/CN=dev-1");
+        const struct prov_cert_registration reg = { .der = reg_der(r, &leaf),
+                                                    .without_ca = true,
+                                                    .status = rows[i].status };
+
+        if (rows[i].good) {
+            reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+            assert_int_equal(get(r, &id).status, rows[i].status);
+        } else {
+            reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, STATE);
+        }
+        pki_free(&leaf);
+    }
+}
+
+/* Reference 5.6 and section 13. */
+static void leaf_that_is_not_good_enough_is_refused(void **state)
+{
+    static const struct {
+        const char *what;
+        struct pki_spec spec;
+        enum prov_rc with_ca, without_ca;
+    } rows[] = {
+        { "P-256", { .key = PKI_P256 }, PROV_OK, PROV_OK },
+        { "version 1", { .v1 = true }, PROV_OK, PROV_OK },
+        { "clientAuth", { .eku = "clientAuth" }, PROV_OK, PROV_OK },
+        { "not valid yet", { .not_before_s = 9, .not_after_s = 99 }, PROV_OK, PROV_OK },
+        { "expires now", { .not_before_s = -9, .not_after_s = 0 }, PROV_OK, PROV_OK },
+        { "expired", { .not_before_s = -9, .not_after_s = -1 }, PROV_EEXPIRED, PROV_EEXPIRED },
+        { "serverAuth alone", { .eku = "serverAuth" }, PROV_EINVAL, PROV_EINVAL },
+        { "for encryption", { .key_usage = "keyEncipherment" }, PROV_EINVAL, PROV_EINVAL },
+        { "secp256k1", { .key = PKI_P256K1 }, PROV_EINVAL, PROV_EINVAL },
+        { "RSA-1024", { .key = PKI_RSA_1024 }, PROV_EINVAL, PROV_EINVAL },
+        { "Ed25519", { .key = PKI_ED25519 }, PROV_EINVAL, PROV_EINVAL },
+        { "SHA-1", { .digest = "SHA1" }, PROV_EINVAL, PROV_EINVAL },
+        { "critical extension", { .unknown_critical = true }, PROV_EINVAL, PROV_EINVAL },
+        { "CA:TRUE", { .ca = true }, PROV_EINVAL, PROV_OK },
+        { "CA:TRUE and expired",
+          { .ca = true, .not_before_s = -9, .not_after_s = -1 },
+          PROV_EINVAL,
+          PROV_EEXPIRED },
+    };
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki(r, &(struct pki_spec){ .ca = true, .pathlen = 0 });
+
+    (void)reg_ca(r, &ca, NULL);
+    for (size_t i = 0; i < 2 * PROV_COUNT(rows); i++) {
+        struct pki_spec spec = rows[i / 2].spec;
+        const bool alone = i % 2 == 1;
+        const enum prov_rc rc = alone ? rows[i / 2].without_ca : rows[i / 2].with_ca;
+        struct prov_cert_registration reg;
+        struct pki_cert leaf;
+        struct prov_id id;
+
+        spec.issuer = alone ? NULL : &ca;
+        leaf = reg_pki(r, &spec);
+        reg = asked(r, &leaf);
+        reg.without_ca = alone;
+        print_message("%s\n", rows[i / 2].what);
+        if (rc == PROV_OK)
+            reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+        else
+            reg_refused(r, prov_cert_register(&r->tx, &reg, &id), rc, BAD_CERT);
+        pki_free(&leaf);
+    }
+    pki_free(&ca);
+}
+
+static void what_is_no_certificate_is_refused(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert leaf = reg_pki_leaf(r, NULL, "/CN=dev-1");
+    struct prov_cert_registration reg = asked(r, &leaf);
+    struct prov_id id;
+
+    reg.without_ca = true;
+    reg.der.n--;
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EINVAL, BAD_CERT);
+    reg.der = NONE;
+    reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EINVAL, BAD_CERT);
+    pki_free(&leaf);
+}
+
+static void very_long_common_name_is_kept_up_to_a_limit(void **state)
+{
+    struct reg *r = *state;
+    char subject[1024] = "/CN=x";
+    struct pki_cert leaf;
+    struct prov_cert_registration reg;
+    struct prov_id id;
+    struct prov_span cn;
+
+    /* two bytes a character from the second byte on: the limit is within one */
+    for (size_t i = 5; i + 3 < sizeof subject; i += 2)
+        memcpy(subject + i, "\xc3\xa4", 3);
+    leaf = reg_pki(r, &(struct pki_spec){ .subject = subject, .edit = NULL });
+    reg = asked(r, &leaf);
+    reg.without_ca = true;
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    cn = get(r, &id).common_name;
+    assert_true(cn.n == REG_TEXT_MAX - 1 || cn.n == REG_TEXT_MAX);
+    assert_true(prov_utf8_valid(cn));
+    pki_free(&leaf);
+}
+
+/* ---- first contact --------------------------------------------------------------------------- */
+
+static void first_contact_is_recorded_as_pending_under_its_ca(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    const struct prov_id ca_id = reg_ca(r, &ca, NULL);
+    struct prov_id id;
+    struct prov_cert cert;
+    struct prov_span der;
+    struct prov_ca found;
+
+    (void)reg_feed(r);
+    reg_ok(r, prov_ca_get(&r->tx, &ca_id, &found));
+    reg_ok(r, prov_cert_record_first_contact(&r->tx, leaf.x509, &found, &id));
+    assert_string_equal(reg_feed(r), "cert");
+    cert = get(r, &id);
+    assert_int_equal(cert.status, PROV_CERT_PENDING_ACTIVATION);
+    assert_id(&cert.ca_id, &ca_id);
+    assert_int_equal(cert.mode, PROV_MODE_SNI_ONLY);
+    assert_span(cert.common_name, "dev-1");
+    reg_ok(r, prov_cert_der(&r->tx, &id, &der));
+    assert_true(prov_span_eq(der, reg_der(r, &leaf)));
+    reg_ok(r, prov_ca_get(&r->tx, &ca_id, &found));
+    reg_refused(r, prov_cert_record_first_contact(&r->tx, leaf.x509, &found, &id), PROV_ECONFLICT,
+                "ResourceAlreadyExistsException");
+    assert_string_equal(reg_problems(r), "");
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+/* ---- status (reference 5.4) ------------------------------------------------------------------ */
+
+static void set_raw_status(struct reg *r, const struct prov_id *id, unsigned status)
+{
+    struct prov_cert cert = get(r, id);
+
+    cert.status = (enum prov_cert_status)status;
+    reg_ok(r, reg_cert_put(&r->tx, &cert));
+}
+
+static void update_certificate_follows_the_transition_table(void **state)
+{
+    enum { INAC, ACTI, REVO, TRAN, PEND };
+    enum { OK, SAME, NO, NEVER };
+    static const int table[PROV_CERT_STATUSES][PROV_CERT_STATUSES] = {
+        /*           INACTIVE ACTIVE REVOKED PENDING_TRANSFER PENDING_ACTIVATION */
+        [INAC] = { SAME, OK, OK, NEVER, NEVER }, [ACTI] = { OK, SAME, OK, NEVER, NEVER },
+        [REVO] = { NO, NO, SAME, NEVER, NEVER }, [TRAN] = { NO, NO, NO, NEVER, NEVER },
+        [PEND] = { OK, OK, OK, NEVER, NEVER },
+    };
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+
+    for (unsigned from = 0; from < PROV_CERT_STATUSES; from++) {
+        for (unsigned to = 0; to < PROV_CERT_STATUSES; to++) {
+            const enum prov_cert_status status = (enum prov_cert_status)to;
+
+            reg_at(r, 0);
+            set_raw_status(r, &id, from);
+            (void)reg_feed(r);
+            reg_at(r, 60);
+            print_message("%s to %s\n", prov_cert_status_name((enum prov_cert_status)from),
+                          prov_cert_status_name(status));
+            if (table[from][to] == NEVER) {
+                reg_refused(r, prov_cert_set_status(&r->tx, &id, status), PROV_EINVAL, INVALID);
+            } else if (table[from][to] == NO) {
+                reg_refused(r, prov_cert_set_status(&r->tx, &id, status), PROV_EDENIED, STATE);
+            } else {
+                reg_ok(r, prov_cert_set_status(&r->tx, &id, status));
+                assert_int_equal(get(r, &id).status, to);
+                assert_string_equal(reg_feed(r), table[from][to] == OK ? "cert" : "");
+                assert_int_equal(get(r, &id).modified_ms,
+                                 (REG_T0 + (table[from][to] == OK ? 60 : 0)) * 1000);
+            }
+        }
+    }
+    set_raw_status(r, &id, 77);
+    reg_refused(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_ACTIVE), PROV_EDENIED, STATE);
+    reg_refused(r, prov_cert_set_status(&r->tx, &(struct prov_id){ { 1 } }, PROV_CERT_ACTIVE),
+                PROV_ENOTFOUND, NOT_FOUND);
+}
+
+static void statuses_have_names_that_parse(void **state)
+{
+    enum prov_cert_status parsed;
+
+    (void)state;
+    for (int i = 0; i < PROV_CERT_STATUSES; i++) {
+        const char *name = prov_cert_status_name((enum prov_cert_status)i);
+
+        assert_true(prov_cert_status_parse(S(name), &parsed));
+        assert_int_equal(parsed, i);
+    }
+    assert_true(prov_cert_status_parse(S("revoked"), &parsed));
+    assert_int_equal(parsed, PROV_CERT_REVOKED);
+    assert_false(prov_cert_status_parse(S("REVOKE"), &parsed));
+    assert_false(prov_cert_status_parse(NONE, &parsed));
+    assert_string_equal(prov_cert_status_name(PROV_CERT_STATUSES), "UNKNOWN");
+}
+
+/* ---- deletion (reference 5.5) ---------------------------------------------------------------- */
+
+static void deletion_follows_the_table_of_preconditions(void **state)
+{
+    static const struct {
+        enum prov_cert_status status;
+        bool thing, policy, force;
+        const char *code; /* NULL: deleted */
+    } rows[] = {
+        { PROV_CERT_ACTIVE, false, false, false, STATE },
+        { PROV_CERT_ACTIVE, false, false, true, STATE },
+        { PROV_CERT_ACTIVE, true, true, true, STATE },
+        { PROV_CERT_INACTIVE, false, false, false, NULL },
+        { PROV_CERT_REVOKED, false, false, false, NULL },
+        { PROV_CERT_PENDING_ACTIVATION, false, false, false, NULL },
+        { PROV_CERT_INACTIVE, true, false, false, "DeleteConflictException" },
+        { PROV_CERT_INACTIVE, true, false, true, "DeleteConflictException" },
+        { PROV_CERT_INACTIVE, false, true, false, "DeleteConflictException" },
+        { PROV_CERT_INACTIVE, false, true, true, NULL },
+        { PROV_CERT_INACTIVE, true, true, true, "DeleteConflictException" },
+    };
+    struct reg *r = *state;
+
+    reg_thing(r, "t");
+    reg_policy(r, "p");
+    reg_policy(r, "q");
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct prov_id id = reg_cert(r);
+        struct prov_span der;
+        struct prov_cert gone;
+
+        if (rows[i].thing)
+            reg_ok(r, prov_thing_attach(&r->tx, S("t"), &id, false));
+        if (rows[i].policy) {
+            reg_ok(r, prov_policy_attach_cert(&r->tx, S("p"), &id));
+            reg_ok(r, prov_policy_attach_cert(&r->tx, S("q"), &id));
+        }
+        set_raw_status(r, &id, rows[i].status);
+        (void)reg_feed(r);
+        if (rows[i].code != NULL) {
+            reg_refused(r, prov_cert_delete(&r->tx, &id, rows[i].force), PROV_EDENIED,
+                        rows[i].code);
+            assert_int_equal(get(r, &id).n_policies, rows[i].policy ? 2 : 0);
+        } else {
+            reg_ok(r, prov_cert_delete(&r->tx, &id, rows[i].force));
+            assert_string_equal(reg_feed(r), rows[i].policy ? "cert cert cert" : "cert");
+            reg_refused(r, prov_cert_get(&r->tx, &id, &gone), PROV_ENOTFOUND, NOT_FOUND);
+            reg_refused(r, prov_cert_der(&r->tx, &id, &der), PROV_ENOTFOUND, NOT_FOUND);
+            reg_refused(r, prov_cert_delete(&r->tx, &id, true), PROV_ENOTFOUND, NOT_FOUND);
+        }
+        assert_string_equal(reg_problems(r), "");
+    }
+}
+
+static void deleted_certificate_leaves_its_ca_and_its_clients(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    const struct prov_id ca_id = reg_ca(r, &ca, NULL);
+    const struct prov_cert_registration reg = { .der = reg_der(r, &leaf) };
+    struct prov_id id, bound;
+
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    reg_ok(r, prov_client_bind(&r->tx, S("a"), &id));
+    reg_ok(r, prov_client_bind(&r->tx, S("b"), &id));
+    reg_ok(r, prov_cert_delete(&r->tx, &id, false));
+    assert_string_equal(reg_list(r, PROV_LIST_CERTS_OF_CA, prov_id_span(&ca_id), NONE), "");
+    assert_int_equal(prov_client_get(&r->tx, S("a"), &bound), PROV_ENOTFOUND);
+    assert_int_equal(prov_client_get(&r->tx, S("b"), &bound), PROV_ENOTFOUND);
+    assert_string_equal(reg_problems(r), "");
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id)); /* as new */
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+/* ---- client ids ------------------------------------------------------------------------------ */
+
+static void client_id_belongs_to_the_certificate_it_was_bound_to_last(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id a = reg_cert(r), b = reg_cert(r);
+    struct prov_id bound;
+
+    (void)reg_feed(r);
+    assert_int_equal(prov_client_get(&r->tx, S("x"), &bound), PROV_ENOTFOUND);
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
+    reg_commit(r);
+    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
+    assert_id(&bound, &a);
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &b));
+    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
+    assert_id(&bound, &b);
+    assert_string_equal(reg_problems(r), "");
+    reg_ok(r, prov_client_unbind(&r->tx, S("x")));
+    reg_ok(r, prov_client_unbind(&r->tx, S("x")));
+    assert_int_equal(prov_client_get(&r->tx, S("x"), &bound), PROV_ENOTFOUND);
+    assert_string_equal(reg_feed(r), ""); /* the broker's own notes */
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void binding_a_client_again_writes_nothing(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    uint64_t version;
+
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    reg_commit(r);
+    version = prov_store_version(r->store);
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    reg_commit(r);
+    assert_int_equal(prov_store_version(r->store), version);
+}
+
+static void client_ids_have_a_length_and_a_certificate(void **state)
+{
+    char longest[PROV_MAX_CLIENT_ID + 2];
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), unknown = { { 1 } };
+    struct prov_id bound;
+
+    memset(longest, 'x', sizeof longest);
+    reg_refused(r, prov_client_bind(&r->tx, NONE, &id), PROV_EINVAL, INVALID);
+    reg_refused(r, prov_client_bind(&r->tx, prov_span(longest, sizeof longest - 1), &id),
+                PROV_EINVAL, INVALID);
+    reg_ok(r, prov_client_bind(&r->tx, prov_span(longest, sizeof longest - 2), &id));
+    assert_int_equal(prov_client_get(&r->tx, NONE, &bound), PROV_ENOTFOUND);
+    assert_int_equal(prov_client_get(&r->tx, prov_span(longest, sizeof longest - 1), &bound),
+                     PROV_ENOTFOUND);
+    reg_ok(r, prov_client_unbind(&r->tx, NONE));
+    reg_refused(r, prov_client_bind(&r->tx, S("y"), &unknown), PROV_ENOTFOUND, NOT_FOUND);
+    reg_ok(r, prov_client_bind(&r->tx, PROV_LIT("\0\xff/#"), &id)); /* whatever a client sends */
+    reg_ok(r, prov_client_get(&r->tx, PROV_LIT("\0\xff/#"), &bound));
+    assert_id(&bound, &id);
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void certificate_has_so_many_client_ids_and_no_more(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), other = reg_cert(r);
+    char name[16];
+
+    for (int i = 0; i < PROV_MAX_CERT_CLIENTS; i++) {
+        (void)snprintf(name, sizeof name, "c%d", i);
+        reg_ok(r, prov_client_bind(&r->tx, S(name), &id));
+    }
+    reg_refused(r, prov_client_bind(&r->tx, S("more"), &id), PROV_ETOOBIG,
+                "LimitExceededException");
+    reg_ok(r, prov_client_bind(&r->tx, S("c0"), &id)); /* it has this one */
+    reg_ok(r, prov_client_bind(&r->tx, S("more"), &other));
+    reg_ok(r, prov_client_bind(&r->tx, S("c0"), &other)); /* makes room */
+    reg_ok(r, prov_client_bind(&r->tx, S("more"), &id));
+    assert_string_equal(reg_problems(r), "");
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static void certificates_are_listed_page_by_page(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id ids[5];
+    char hex[PROV_COUNT(ids)][PROV_ID_HEX + 1], expected[5 * (PROV_ID_HEX + 1)] = "";
+    uint64_t n;
+
+    for (size_t i = 0; i < PROV_COUNT(ids); i++) { /* sorted as they come */
+        size_t at = i;
+
+        ids[i] = reg_cert(r);
+        for (; at > 0 && memcmp(ids[at].b, ids[at - 1].b, PROV_ID_LEN) < 0; at--) {
+            const struct prov_id swap = ids[at];
+
+            ids[at] = ids[at - 1];
+            ids[at - 1] = swap;
+        }
+    }
+    for (size_t i = 0; i < PROV_COUNT(ids); i++)
+        prov_id_hex(&ids[i], hex[i]);
+    (void)snprintf(expected, sizeof expected, "%s %s %s %s %s", hex[0], hex[1], hex[2], hex[3],
+                   hex[4]);
+    assert_string_equal(reg_list(r, PROV_LIST_CERTS, NONE, NONE), expected);
+    (void)snprintf(expected, sizeof expected, "%s %s", hex[3], hex[4]);
+    assert_string_equal(reg_list(r, PROV_LIST_CERTS, NONE, prov_id_span(&ids[2])), expected);
+    assert_string_equal(reg_list(r, PROV_LIST_CERTS, NONE, prov_id_span(&ids[4])), "");
+    reg_ok(r, prov_list_count(&r->tx, PROV_LIST_CERTS, &n));
+    assert_int_equal(n, 5);
+}
+
+static bool first_only(void *ctx, struct prov_span key)
+{
+    unsigned *calls = ctx;
+
+    assert_int_equal(key.n, PROV_ID_LEN);
+    ++*calls;
+    return false;
+}
+
+static void list_ends_when_its_reader_has_enough(void **state)
+{
+    struct reg *r = *state;
+    unsigned calls = 0;
+
+    (void)reg_cert(r);
+    (void)reg_cert(r);
+    reg_ok(r, prov_list(&r->tx, PROV_LIST_CERTS, NONE, NONE, first_only, &calls));
+    assert_int_equal(calls, 1);
+}
+
+static void list_of_an_impossible_owner_is_refused(void **state)
+{
+    struct reg *r = *state;
+    char longest[PROV_MAX_NAME + 1];
+    uint8_t after[PROV_STORE_KEY_MAX + 1];
+
+    memset(longest, 'x', sizeof longest);
+    memset(after, 0xff, sizeof after);
+    reg_refused(r, prov_list(&r->tx, PROV_LIST_CERTS_OF_CA, NONE, NONE, first_only, NULL),
+                PROV_EINVAL, INVALID);
+    reg_refused(r, prov_list(&r->tx, PROV_LIST_CERTS_OF_CA, S("abc"), NONE, first_only, NULL),
+                PROV_EINVAL, INVALID);
+    reg_refused(r,
+                prov_list(&r->tx, PROV_LIST_THINGS_OF_GROUP, prov_span(longest, sizeof longest),
+                          NONE, first_only, NULL),
+                PROV_EINVAL, INVALID);
+    reg_refused(
+        r,
+        prov_list(&r->tx, PROV_LIST_CERTS, NONE, prov_span(after, sizeof after), first_only, NULL),
+        PROV_EINVAL, INVALID);
+    assert_string_equal(reg_list(r, PROV_LIST_CERTS, NONE, prov_span(after, sizeof after - 1)), "");
+    assert_string_equal(reg_list(r, PROV_LIST_THINGS_OF_GROUP, NONE, NONE), "");
+    assert_string_equal(reg_list(r, PROV_LIST_VERSIONS_OF_POLICY, NONE, NONE), "");
+    assert_int_equal(prov_list_count(&r->tx, PROV_LIST_CERTS_OF_CA, &(uint64_t){ 0 }), PROV_EBUG);
+}
+
+/* ---- prov_registry_check --------------------------------------------------------------------- */
+
+static void plant(struct reg *r, enum reg_table table, struct prov_span key, struct prov_span value)
+{
+    reg_ok(r, reg_put_bytes(&r->tx, table, key, value));
+}
+
+/* One certificate "attached to everything", so that each reference can be cut. */
+static struct prov_id furnish(struct reg *r)
+{
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    struct prov_cert_registration reg = asked(r, &leaf);
+    struct prov_id id;
+
+    reg_template(r, "tpl",
+                 "{'Resources':{'c':{'Type':'AWS::IoT::Certificate','Properties':"
+                 "{'CertificateId':{'Ref':'AWS::IoT::Certificate::Id'}}}}}");
+    (void)reg_ca(r, &ca, "tpl");
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    reg_policy(r, "pol");
+    reg_type(r, "typ");
+    reg_group(r, "top", NULL);
+    reg_group(r, "grp", "top");
+    reg_ok(r, prov_billing_create(&r->tx, S("bil"), NONE));
+    reg_ok(r, prov_thing_create(&r->tx, S("thg"), S("typ"), NULL, 0));
+    reg_ok(r, prov_group_add(&r->tx, S("grp"), S("thg")));
+    reg_ok(r, prov_billing_add(&r->tx, S("bil"), S("thg")));
+    reg_ok(r, prov_policy_attach_cert(&r->tx, S("pol"), &id));
+    reg_ok(r, prov_policy_attach_group(&r->tx, S("pol"), S("grp")));
+    reg_ok(r, prov_thing_attach(&r->tx, S("thg"), &id, true));
+    reg_ok(r, prov_client_bind(&r->tx, S("cli"), &id));
+    pki_free(&leaf);
+    pki_free(&ca);
+    return id;
+}
+
+static struct prov_span first_key(struct reg *r, enum reg_table table, char prefix,
+                                  uint8_t out[static PROV_STORE_KEY_MAX])
+{
+    struct prov_span key, value, from = prov_span(&prefix, prefix == '\0' ? 0 : 1);
+    struct prov_cursor *cur;
+
+    assert_int_equal(prov_txn_scan(r->tx.txn, table, &cur), PROV_OK);
+    assert_int_equal(prov_cursor_seek(cur, from, &key, &value), PROV_OK);
+    assert_true(prov_span_starts(key, from));
+    memcpy(out, key.p, key.n);
+    key.p = out;
+    prov_cursor_free(cur);
+    return key;
+}
+
+static void check_finds_every_record_that_is_missing(void **state)
+{
+    static const struct {
+        enum reg_table table;
+        char prefix;      /* of a link's key */
+        const char *says; /* a part of it */
+    } rows[] = {
+        { REG_CERT, '\0', "principal" },
+        { REG_CERT, '\0', "client cli refers to certificate" },
+        { REG_CERT, '\0', "DER of certificate" },
+        { REG_CERT_DER, '\0', "has no DER" },
+        { REG_CA, '\0', "a member" },
+        { REG_THING, '\0', "refers to thing thg, which does not exist" },
+        { REG_TYPE, '\0', "thing thg refers to thing type typ, which does not exist" },
+        { REG_GROUP, '\0', "thing thg refers to thing group grp, which does not exist" },
+        { REG_BILLING, '\0', "thing thg refers to billing group bil, which does not exist" },
+        { REG_POLICY, '\0', "refers to policy pol, which does not exist" },
+        { REG_POLICY, '\0', "thing group grp refers to policy pol, which does not exist" },
+        { REG_POLICY, '\0', "belongs to nothing" },
+        { REG_POLICY_DOC, '\0', "policy pol has no default version that can be used" },
+        { REG_TEMPLATE, '\0', "refers to template tpl, which does not exist" },
+        { REG_TEMPLATE_DOC, '\0', "template tpl has no default version that can be used" },
+        { REG_CLIENT, '\0', "a member cli" },
+        { REG_LINK, 'c', "is not in the index of CA certificate" },
+        { REG_LINK, 's', "is not in the index of subject" },
+        { REG_LINK, 'a', "is not in the index of template tpl" },
+        { REG_LINK, 'p', "is not in the index of policy pol" },
+        { REG_LINK, 'g', "thing thg is not in the index of thing group grp" },
+        { REG_LINK, 'h', "thing group grp is not in the index of thing group top" },
+        { REG_LINK, 't', "thing thg is not in the index of thing type typ" },
+        { REG_LINK, 'b', "thing thg is not in the index of billing group bil" },
+        { REG_LINK, 'i', "client cli is not in the index of certificate" },
+    };
+    struct reg *r = *state;
+    uint8_t key[PROV_STORE_KEY_MAX];
+
+    (void)furnish(r);
+    assert_string_equal(reg_problems(r), "");
+    reg_commit(r);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const char *said;
+
+        reg_ok(r, reg_del(&r->tx, rows[i].table, first_key(r, rows[i].table, rows[i].prefix, key)));
+        said = reg_problems(r);
+        if (strstr(said, rows[i].says) == NULL &&
+            !(strcmp(rows[i].says, "principal") == 0 && strstr(said, "thing thg") != NULL))
+            fail_msg("row %zu: \"%s\" is not in\n%s", i, rows[i].says, said);
+        reg_abort(r);
+    }
+}
+
+static void check_finds_damaged_records_in_every_table(void **state)
+{
+    struct reg *r = *state;
+    uint8_t key[PROV_STORE_KEY_MAX];
+    const struct prov_span damaged = PROV_LIT("\x01\x7f");
+
+    (void)furnish(r);
+    reg_commit(r);
+    for (int table = 0; table < REG_TABLES; table++) {
+        if (table == REG_CERT_DER || table == REG_LINK) /* bytes as they are */
+            continue;
+        if (table == REG_META || table == REG_ATTEMPT)
+            plant(r, (enum reg_table)table, S("settings"), damaged);
+        else
+            plant(r, (enum reg_table)table, first_key(r, (enum reg_table)table, '\0', key),
+                  damaged);
+        if (strstr(reg_problems(r), "does not decode") == NULL)
+            fail_msg("table %s: %s", prov_registry_schema.tables[table], reg_problems(r));
+        reg_abort(r);
+    }
+}
+
+static void check_finds_what_does_not_fit_together(void **state)
+{
+    static const struct {
+        struct prov_span key;
+        const char *says;
+    } links[] = {
+        { PROV_LIT("?x"), "does not decode" },
+        { PROV_LIT("g"), "does not decode" },
+        { PROV_LIT("ggrp"), "does not decode" },
+        { PROV_LIT("ggrp\0"), "does not decode" },
+        { PROV_LIT("cshort\0x"), "does not decode" },
+        { PROV_LIT("ggrp\0gone"), "refers to a member gone, which does not exist" },
+        { PROV_LIT("ggone\0thg"), "refers to an owner gone, which does not exist" },
+        { PROV_LIT("ppol\0ggone"), "refers to a member gone, which does not exist" },
+        { PROV_LIT("ppol\0cgone"), "refers to a member gone, which does not exist" },
+        { PROV_LIT("s1234\0gone"), "refers to a member gone, which does not exist" },
+    };
+    struct reg *r = *state;
+    const struct prov_id id = furnish(r);
+    struct prov_thing thing;
+    struct prov_cert cert;
+
+    reg_commit(r);
+    for (size_t i = 0; i < PROV_COUNT(links); i++) {
+        plant(r, REG_LINK, links[i].key, NONE);
+        if (strstr(reg_problems(r), links[i].says) == NULL)
+            fail_msg("row %zu: %s", i, reg_problems(r));
+        reg_abort(r);
+    }
+    cert = get(r, &id);
+    cert.n_things = 0;
+    reg_ok(r, reg_cert_put(&r->tx, &cert));
+    assert_non_null(strstr(reg_problems(r), "which does not know it"));
+    reg_abort(r);
+    reg_ok(r, prov_thing_get(&r->tx, S("thg"), &thing));
+    thing.n_principals = 0;
+    reg_ok(r, reg_thing_put(&r->tx, &thing));
+    assert_non_null(strstr(reg_problems(r), "which does not know it"));
+    reg_abort(r);
+    set_raw_status(r, &id, 77);
+    assert_non_null(strstr(reg_problems(r), "status number 77"));
+    reg_abort(r);
+    cert = get(r, &id);
+    reg_ok(r, reg_put(&r->tx, REG_CERT, &reg_cert_record, prov_id_span(&(struct prov_id){ { 1 } }),
+                      &cert));
+    assert_non_null(strstr(reg_problems(r), "filed under another id"));
+}
+
+static void no_problem(void *ctx, const char *text)
+{
+    (void)ctx;
+    fail_msg("%s", text);
+}
+
+static enum prov_rc check_everything(struct reg *r, void *ctx)
+{
+    (void)ctx;
+    return prov_registry_check(&r->tx, no_problem, NULL);
+}
+
+static void check_without_memory_is_no_finding(void **state)
+{
+    struct reg *r = *state;
+
+    (void)furnish(r);
+    assert_true(reg_each_allocation(r, check_everything, NULL) > 10);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), other = reg_cert(r);
+    struct prov_id bound;
+
+    reg_ok(r, prov_client_bind(&r->tx, S("other"), &other));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("gone")));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("other")));
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
+    reg_ok(r, prov_cert_delete(&r->tx, &id, false));
+    reg_ok(r, prov_client_get(&r->tx, S("other"), &bound));
+    assert_id(&bound, &other);
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void damaged_record_is_an_error_that_says_so(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    struct prov_cert cert;
+    struct prov_id bound;
+
+    plant(r, REG_CERT, prov_id_span(&id), PROV_LIT("\x01"));
+    reg_refused(r, prov_cert_get(&r->tx, &id, &cert), PROV_ESTORE, "InternalFailureException");
+    plant(r, REG_CLIENT, S("x"), S("short"));
+    reg_refused(r, prov_client_get(&r->tx, S("x"), &bound), PROV_ESTORE,
+                "InternalFailureException");
+}
+
+struct work {
+    struct prov_cert_registration reg;
+    X509 *leaf;
+    struct prov_id ca_id, id;
+};
+
+static enum prov_rc register_cert(struct reg *r, void *ctx)
+{
+    struct work *w = ctx;
+
+    return prov_cert_register(&r->tx, &w->reg, &w->id);
+}
+
+static enum prov_rc record_contact(struct reg *r, void *ctx)
+{
+    struct work *w = ctx;
+    struct prov_ca ca;
+    enum prov_rc rc;
+
+    rc = prov_ca_get(&r->tx, &w->ca_id, &ca);
+    return rc != PROV_OK ? rc : prov_cert_record_first_contact(&r->tx, w->leaf, &ca, &w->id);
+}
+
+static enum prov_rc revoke_and_delete(struct reg *r, void *ctx)
+{
+    struct work *w = ctx;
+    const enum prov_rc rc = prov_cert_set_status(&r->tx, &w->id, PROV_CERT_REVOKED);
+
+    return rc != PROV_OK ? rc : prov_cert_delete(&r->tx, &w->id, true);
+}
+
+static void failure_of_any_step_leaves_nothing_behind(void **state)
+{
+    struct reg *r = *state;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
+    struct work w = { .reg = asked(r, &leaf), .leaf = leaf.x509 };
+
+    w.ca_id = reg_ca(r, &ca, NULL);
+    reg_policy(r, "p");
+    reg_policy(r, "q");
+    assert_true(reg_each_allocation(r, register_cert, &w) > 4);
+    assert_true(reg_each_allocation(r, record_contact, &w) > 4);
+    if (!r->lmdb) {
+        assert_true(reg_each_openssl_allocation(r, register_cert, &w) > 100);
+        assert_true(reg_each_openssl_allocation(r, record_contact, &w) > 10);
+        assert_int_equal(reg_each_write(r, register_cert, &w), 4);
+        assert_int_equal(reg_each_write(r, record_contact, &w), 4);
+    }
+    reg_ok(r, register_cert(r, &w));
+    reg_ok(r, prov_policy_attach_cert(&r->tx, S("p"), &w.id));
+    reg_ok(r, prov_policy_attach_cert(&r->tx, S("q"), &w.id));
+    reg_ok(r, prov_client_bind(&r->tx, S("c"), &w.id));
+    assert_true(reg_each_allocation(r, revoke_and_delete, &w) > 10);
+    if (!r->lmdb)
+        assert_true(reg_each_write(r, revoke_and_delete, &w) > 10);
+    pki_free(&leaf);
+    pki_free(&ca);
+}
+
+static const struct CMUnitTest registry_cert[] = {
+    REG_TEST(certificate_is_registered_under_the_ca_that_signed_it),
+    REG_TEST(certificate_takes_the_mode_of_its_ca),
+    REG_TEST(certificate_of_no_registered_ca_is_refused_unless_without_one),
+    REG_TEST(inactive_ca_brings_in_no_certificate),
+    REG_TEST(operator_registers_what_auto_registration_would_not),
+    REG_TEST(ca_given_with_a_certificate_must_be_registered_and_its_issuer),
+    REG_TEST(right_one_of_several_cas_of_one_subject_is_found_by_its_key),
+    REG_TEST(renewed_ca_with_the_same_key_takes_over),
+    REG_TEST(status_of_a_new_certificate_is_one_of_three),
+    REG_TEST(leaf_that_is_not_good_enough_is_refused),
+    REG_TEST(what_is_no_certificate_is_refused),
+    REG_TEST(very_long_common_name_is_kept_up_to_a_limit),
+    REG_TEST(first_contact_is_recorded_as_pending_under_its_ca),
+    REG_TEST(update_certificate_follows_the_transition_table),
+    REG_TEST(statuses_have_names_that_parse),
+    REG_TEST(deletion_follows_the_table_of_preconditions),
+    REG_TEST(deleted_certificate_leaves_its_ca_and_its_clients),
+    REG_TEST(client_id_belongs_to_the_certificate_it_was_bound_to_last),
+    REG_TEST(binding_a_client_again_writes_nothing),
+    REG_TEST(client_ids_have_a_length_and_a_certificate),
+    REG_TEST(certificate_has_so_many_client_ids_and_no_more),
+    REG_TEST(certificates_are_listed_page_by_page),
+    REG_TEST(list_ends_when_its_reader_has_enough),
+    REG_TEST(list_of_an_impossible_owner_is_refused),
+    REG_TEST(check_finds_every_record_that_is_missing),
+    REG_TEST(check_finds_damaged_records_in_every_table),
+    REG_TEST(check_finds_what_does_not_fit_together),
+    REG_TEST(check_without_memory_is_no_finding),
+    REG_TEST(dangling_client_does_not_keep_a_certificate_from_going),
+    REG_TEST(damaged_record_is_an_error_that_says_so),
+    REG_TEST(failure_of_any_step_leaves_nothing_behind),
+};
+REG_MAIN(registry_cert)
