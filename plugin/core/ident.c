@@ -212,13 +212,13 @@ static void gather_dn(struct gathering *g, const X509_NAME *name, enum prov_side
         const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
         const int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
 
-        for (uint8_t k = 0; k < PROV_DN_FIELDS; k++) {
+        for (unsigned k = 0; k < PROV_DN_FIELDS; k++) {
             const size_t at = g->text.n;
 
             if (dn_fields[k].nid != nid)
                 continue;
             add_string(&g->text, X509_NAME_ENTRY_get_data(entry));
-            keep_value(g, at, (struct item){ .side = (uint8_t)side, .kind = k });
+            keep_value(g, at, (struct item){ .side = (uint8_t)side, .kind = (uint8_t)k });
         }
     }
 }
@@ -229,7 +229,7 @@ static void gather_alt(struct gathering *g, const GENERAL_NAME *name, enum prov_
     int type;
     const void *value = GENERAL_NAME_get0_value(name, &type);
 
-    for (uint8_t k = 0; k < PROV_ALT_KINDS; k++) {
+    for (unsigned k = 0; k < PROV_ALT_KINDS; k++) {
         if (alt_kinds[k].type != type)
             continue;
         if (type == GEN_DIRNAME)
@@ -238,7 +238,7 @@ static void gather_alt(struct gathering *g, const GENERAL_NAME *name, enum prov_
             add_ip(&g->text, value);
         else
             add_string(&g->text, value);
-        keep_value(g, at, (struct item){ .side = (uint8_t)side, .kind = k, .alt = true });
+        keep_value(g, at, (struct item){ .side = (uint8_t)side, .kind = (uint8_t)k, .alt = true });
     }
 }
 

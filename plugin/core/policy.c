@@ -291,7 +291,7 @@ enum prov_policy_match prov_pol_resource(const struct pol_eval *e, enum prov_act
             missing = var;
     }
     *why = prov_span(NULL, 0);
-    if (missing != NULL && (stmt->not_resource || !any)) {
+    if (missing != NULL && !any) {
         *why = missing->text;
         return PROV_MISS_VARIABLE;
     }

@@ -65,7 +65,7 @@ static bool cut_suffix(struct prov_span *s, struct prov_span suffix)
 static enum prov_rc operator_parse(struct pol_src *src, const struct prov_json_path *at,
                                    struct pol_cond *out)
 {
-    const struct prov_span whole = prov_span_str(at->key);
+    const struct prov_span whole = prov_span(at->key, strlen(at->key));
     struct prov_span name = whole;
 
     if (cut_prefix(&name, PROV_LIT("ForAllValues:")))
@@ -340,15 +340,16 @@ static bool any_value_hits(const struct pol_eval *e, const struct pol_cond *c,
 /* The Will's topic is compared as an ARN, and that of any partition will do. */
 static bool given_hits(const struct pol_eval *e, const struct pol_cond *c, struct prov_span given)
 {
-    const bool is_topic = prov_pol_var_of(e, c->var)->kind == POL_LAST_WILL;
     struct pol_text text = { .tail = given };
 
-    for (size_t i = 0; is_topic && i < POL_PARTITIONS; i++) {
+    if (prov_pol_var_of(e, c->var)->kind != POL_LAST_WILL)
+        return any_value_hits(e, c, &text);
+    for (size_t i = 0; i < POL_PARTITIONS; i++) {
         text.head = e->pol->set->heads[POL_TOPIC][i];
         if (any_value_hits(e, c, &text))
             return true;
     }
-    return !is_topic && any_value_hits(e, c, &text);
+    return false;
 }
 
 /* What the key holds at CONNECT; nothing for any other action (reference 8.5). */

@@ -69,7 +69,8 @@ static enum prov_rc members(struct pol_src *src, const struct prov_json_path *at
     struct prov_json_path step = { .up = at };
     size_t i;
 
-    memset(out, 0, n * sizeof *out);
+    for (i = 0; i < n; i++)
+        out[i] = NULL;
     if (!cJSON_IsObject(object))
         return POL_BAD(src, at, "a %s is a JSON object", what);
     for (const cJSON *m = object->child; m != NULL; m = m->next) {

@@ -8,6 +8,7 @@
  *   policy_cond.c    condition operators: reading and evaluating them
  *   policy_value.c   numbers, dates and addresses as text
  *   policy_set.c     documents -> what a check walks through
+ *   policy_tree.c    a resource's way into the prefix tree of its action
  *   policy.c         sessions, deciding, explaining
  */
 #ifndef PROV_POLICY_PRIV_H
@@ -280,6 +281,15 @@ struct prov_policy_set {
 };
 
 enum pol_kind prov_pol_kind(enum prov_action action);
+
+#define POL_SCOPE_MAX 128 /* characters of region and account together; real ones are under 40 */
+#define POL_HEAD_MAX (POL_SCOPE_MAX + sizeof "arn:aws-us-gov:iot:::topicfilter/")
+
+enum pol_added { POL_ADDED, POL_ADD_LOOSE /* no tree can hold it */, POL_ADD_NOMEM };
+
+enum pol_added prov_pol_tree_add(struct prov_policy_set *set, struct pol_node *root,
+                                 enum pol_kind kind, const struct pol_set_stmt *stmt,
+                                 const struct pol_pat *pat);
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 

@@ -52,10 +52,14 @@ static void at(struct check *c, const char *what, struct prov_span key)
     (void)shown(key, c->name);
 }
 
+/* Once the store has failed, nothing more is asked and nothing said. */
 static bool there(struct check *c, enum reg_table table, struct prov_span key)
 {
-    const enum prov_rc rc = reg_exists(&c->tx, table, key);
+    enum prov_rc rc;
 
+    if (c->rc != PROV_OK)
+        return true;
+    rc = reg_exists(&c->tx, table, key);
     if (rc != PROV_OK && rc != PROV_ENOTFOUND)
         c->rc = rc;
     return rc != PROV_ENOTFOUND;
@@ -100,8 +104,11 @@ static bool other_side(struct check *c, enum reg_table table, const struct prov_
                        struct prov_span key, void *object)
 {
     struct prov_span bytes;
-    const enum prov_rc rc = prov_txn_get(c->tx.txn, table, key, &bytes);
+    enum prov_rc rc;
 
+    if (c->rc != PROV_OK)
+        return false;
+    rc = prov_txn_get(c->tx.txn, table, key, &bytes);
     if (rc != PROV_OK && rc != PROV_ENOTFOUND)
         c->rc = reg_store_result(&c->tx, rc);
     return rc == PROV_OK && prov_record_read(type, bytes, object) == PROV_OK;

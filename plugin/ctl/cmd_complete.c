@@ -143,26 +143,35 @@ static bool offer_name(void *ctx, struct prov_span key)
     return ++names->n < MAX_NAMES;
 }
 
+/* The least key that begins as typed; false when there is none. */
+static bool least_key(const char *typed, bool ids, uint8_t *out, size_t n)
+{
+    const size_t typed_n = strlen(typed);
+    char hex[PROV_ID_HEX + 1];
+
+    memset(out, 0, n);
+    if (typed_n >= (ids ? PROV_ID_HEX : n))
+        return false;
+    if (!ids)
+        return prov_span_copy(prov_span(typed, typed_n), (char *)out, n);
+    (void)snprintf(hex, sizeof hex, "%s%0*d", typed, (int)(PROV_ID_HEX - typed_n), 0);
+    return prov_unhex(prov_span(hex, PROV_ID_HEX), out, n);
+}
+
 /* The greatest key that is less than any that begins as typed. */
 static struct prov_span key_before(const char *typed, bool ids, uint8_t space[PROV_STORE_KEY_MAX])
 {
-    const size_t n = strlen(typed), cap = ids ? PROV_ID_LEN : PROV_STORE_KEY_MAX;
-    char hex[PROV_ID_HEX + 1];
-    size_t i;
+    const size_t n = ids ? PROV_ID_LEN : PROV_STORE_KEY_MAX;
+    size_t i = n;
 
-    memset(space, 0, cap);
-    memset(hex, '0', PROV_ID_HEX);
-    if (n == 0 || n > (ids ? PROV_ID_HEX : PROV_STORE_KEY_MAX))
+    if (!least_key(typed, ids, space, n))
         return prov_span(NULL, 0);
-    memcpy(ids ? hex : (char *)space, typed, n);
-    if (ids && !prov_unhex(prov_span(hex, PROV_ID_HEX), space, PROV_ID_LEN))
-        return prov_span(NULL, 0);
-    for (i = cap; i > 0 && space[i - 1] == 0; i--)
+    for (; i > 0 && space[i - 1] == 0; i--)
         space[i - 1] = 0xff;
     if (i == 0)
         return prov_span(NULL, 0);
     space[i - 1]--;
-    return prov_span(space, cap);
+    return prov_span(space, n);
 }
 
 /* Silent when there is no store: a shell is no place for its errors. */

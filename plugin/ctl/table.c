@@ -164,19 +164,20 @@ static void put_cell(const struct ctl_table *t, size_t column, struct cell cell,
 void ctl_table_flush(struct ctl_table *t)
 {
     struct prov_span rest = prov_buf_span(&t->cells);
+    const size_t n = t->n_columns;
     size_t widths[CTL_MAX_COLUMNS];
 
     if (t->cells.rc != PROV_OK && t->out->rc == PROV_OK)
         t->out->rc = t->cells.rc;
-    if (t->out->rc != PROV_OK || t->n_cells == 0)
+    if (t->out->rc != PROV_OK || t->n_cells == 0 || n == 0)
         return;
     widen(t);
     fit(t, widths);
-    for (size_t i = 0; i < t->n_columns && !t->header_out; i++)
+    for (size_t i = 0; i < n && !t->header_out; i++)
         put_cell(t, i, (struct cell){ CTL_HEAD, prov_span_str(t->columns[i].title) }, widths[i]);
     t->header_out = true;
     for (size_t i = 0; i < t->n_cells; i++)
-        put_cell(t, i % t->n_columns, take_cell(&rest), widths[i % t->n_columns]);
+        put_cell(t, i % n, take_cell(&rest), widths[i % n]);
     prov_buf_clear(&t->cells);
     t->n_cells = 0;
 }

@@ -29,6 +29,7 @@ struct lmdb_store {
     /* A finished read transaction that keeps its place in the reader table: renewing it costs a
      * tenth of beginning one. */
     struct lmdb_txn *_Atomic idle;
+    unsigned writes; /* write transactions begun; changed by whoever has one */
     int dir_fd;
     int claim_fd; /* broker.lock, or -1 */
     /* The list of what this process has open, by directory; a child of fork starts afresh. */

@@ -47,7 +47,7 @@ static struct table *table_copy(const struct table *from)
         return NULL;
     atomic_init(&tab->refs, 1);
     tab->cap = from->n + 16;
-    tab->items = calloc(tab->cap, sizeof *tab->items);
+    tab->items = calloc(tab->cap, sizeof(struct item *));
     if (tab->items == NULL) {
         free(tab);
         return NULL;
@@ -65,7 +65,7 @@ static bool table_grow(struct table *tab)
 
     if (tab->n < tab->cap)
         return true;
-    items = realloc(tab->items, 2 * tab->cap * sizeof *items);
+    items = realloc(tab->items, 2 * tab->cap * sizeof(struct item *));
     if (items == NULL)
         return false;
     tab->items = items;

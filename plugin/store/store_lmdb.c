@@ -80,6 +80,18 @@ static enum prov_rc enlarge_map(struct lmdb_store *st)
     return e == 0 ? PROV_OK : prov_lmdb_fail(st, e);
 }
 
+/* A provctl that was killed while reading keeps what it read from being used again, until its place
+ * in the reader table is taken away. */
+#define WRITES_BETWEEN_CHECKS 64
+
+static void forget_dead_readers(struct lmdb_store *st)
+{
+    int dead;
+
+    if (++st->writes % WRITES_BETWEEN_CHECKS == 0)
+        (void)mdb_reader_check(st->env, &dead);
+}
+
 static enum prov_rc begin_top(struct lmdb_store *st, struct lmdb_txn *t)
 {
     enum prov_rc rc;
@@ -92,7 +104,11 @@ static enum prov_rc begin_top(struct lmdb_store *st, struct lmdb_txn *t)
             return rc;
         e = enter(st, t);
     }
-    return e == 0 ? PROV_OK : prov_lmdb_fail(st, e);
+    if (e != 0)
+        return prov_lmdb_fail(st, e);
+    if (t->write)
+        forget_dead_readers(st);
+    return PROV_OK;
 }
 
 static enum prov_rc begin_child(struct lmdb_store *st, struct lmdb_txn *t)

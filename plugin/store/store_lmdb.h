@@ -12,14 +12,16 @@
 struct prov_store_lmdb_opts {
     const char *dir;
     uint64_t max_bytes; /* 0: large enough for ten million devices; the file grows only with data */
-    bool create;        /* make the directory (mode 0750) and the store when they are not there */
-    bool read_only;
+    bool create; /* make the directory (mode 0750) and the store when they are not there; what root
+                  * makes gets the owner of the directory it is made in */
+    bool read_only; /* then nothing is made, and beginning a write transaction is PROV_EBUG */
 };
 
 /*
- * One open per process and directory. Refuses, with the cure in err->text, a directory that is
- * missing, unreadable or unwritable, a file that is no store of ours, and a store written by a
- * newer version.
+ * PROV_ENOTFOUND: there is no store and none was to be made. PROV_ECONFLICT: this process has it
+ * open already (closing one of two would give up the locks of the other). Refuses besides, with the
+ * cure in err->text, a directory that is unreadable or unwritable, a file that is no store of ours,
+ * and a store of another format version.
  */
 PROV_MUST_USE enum prov_rc prov_store_lmdb_open(const struct prov_store_lmdb_opts *opts,
                                                 const struct prov_schema *schema,

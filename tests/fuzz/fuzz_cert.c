@@ -63,12 +63,14 @@ static void check_ident(X509 *cert)
 static void check_cert(X509 *cert)
 {
     const int64_t now_s = 1700000000;
+    enum prov_cert_fault leaf, ca;
 
     check_ident(cert);
-    require(prov_cert_check_leaf(cert, now_s) == prov_cert_check_leaf(cert, now_s));
+    leaf = prov_cert_check_leaf(cert, now_s);
+    ca = prov_cert_check_ca(cert, now_s);
+    require(prov_cert_check_leaf(cert, now_s) == leaf); /* what OpenSSL keeps changes no answer */
     /* nothing is good both as a leaf and as a CA */
-    require(prov_cert_check_leaf(cert, now_s) != PROV_CERT_GOOD ||
-            prov_cert_check_ca(cert, now_s) != PROV_CERT_GOOD);
+    require(leaf != PROV_CERT_GOOD || ca != PROV_CERT_GOOD);
     (void)prov_cert_signed_by(cert, cert);
     require(ERR_peek_error() == 0);
 }

@@ -138,8 +138,17 @@ enum prov_verdict policy_ask(const char *quoted, const struct policy_device *d,
                              const struct prov_policy_request *req)
 {
     struct prov_policy *const pol = policy_session(&quoted, 1, d);
-    const enum prov_verdict verdict = policy_verdict(pol, req);
+    struct prov_policy_request exact = *req;
+    uint8_t *const name = malloc(req->name.n == 0 ? 1 : req->name.n);
+    enum prov_verdict verdict;
 
+    assert_non_null(name);
+    if (req->name.n != 0) {
+        memcpy(name, req->name.p, req->name.n);
+        exact.name.p = name;
+    }
+    verdict = policy_verdict(pol, &exact);
+    free(name);
     prov_policy_free(pol);
     return verdict;
 }

@@ -35,7 +35,7 @@ struct prov_policy *policy_session(const char *const *quoted, size_t n,
 /* Deciding and explaining must give the same verdict, which this is. */
 enum prov_verdict policy_verdict(const struct prov_policy *pol,
                                  const struct prov_policy_request *req);
-/* All at once: one document, one question. */
+/* All at once: one document, one question. Reading beyond the name's end is seen by ASan. */
 enum prov_verdict policy_ask(const char *quoted, const struct policy_device *d,
                              const struct prov_policy_request *req);
 

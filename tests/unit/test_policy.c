@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -641,6 +642,17 @@ static void variables_stand_beside_text_and_each_other(void **state)
         { DOC(ALLOW("iot:Publish", ARN "topic/${iot:ClientId}/a") "," DENY("iot:Publish",
                                                                            ARN "topic/dev?/?")),
           PUBLISH, "dev1/a", NO },
+        /* two variables at one place */
+        { DOC(ALLOW("iot:Publish", ARN "topic/${iot:ClientId}/a") "," ALLOW(
+              "iot:Publish", ARN "topic/${iot:Thing.ThingName}/b")),
+          PUBLISH, "thing1/b", YES },
+        { DOC(ALLOW("iot:Publish", ARN "topic/${iot:ClientId}/a") "," ALLOW(
+              "iot:Publish", ARN "topic/${iot:Thing.ThingName}/b")),
+          PUBLISH, "dev1/a", YES },
+        { DOC(ALLOW("iot:Publish", ARN "topic/${iot:ClientId}/a") "," ALLOW(
+              "iot:Publish", ARN "topic/${iot:Thing.ThingName}/b")),
+          PUBLISH, "dev1/b", SILENT },
+        { DOC(ALLOW("iot:Publish", ARN "topic/${iot:ClientId}")), PUBLISH, "dev", SILENT },
         /* variables before the resource's name */
         { DOC(ALLOW("iot:Publish", "arn:aws:iot:eu-central-1:123456789012:*/${iot:ClientId}")),
           PUBLISH, "x/dev1", YES },

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -371,6 +372,33 @@ static void all_operators_and_keys_of_a_condition_must_hold(void **state)
     CHECK(rows);
 }
 
+static void each_statement_has_its_own_conditions(void **state)
+{
+#define IF_CLIENT(id, topic)                                                                       \
+    "{'Effect':'Allow','Action':'iot:Publish','Resource':'" ARN "topic/" topic                     \
+    "','Condition':{'StringEquals':{'iot:ClientId':'" id "'}}}"
+    static const char policy[] =
+        DOC(IF_CLIENT("dev0", "0") "," IF_CLIENT("dev1", "1") "," IF_CLIENT("dev2", "2"));
+    static const struct {
+        struct prov_span topic;
+        enum prov_verdict verdict;
+    } rows[] = {
+        { PROV_LIT("0"), PROV_IMPLICIT_DENY },
+        { PROV_LIT("1"), PROV_ALLOWED },
+        { PROV_LIT("2"), PROV_IMPLICIT_DENY },
+    };
+    struct policy_device d;
+
+    (void)state;
+    policy_device_init(&d);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct prov_policy_request req = { .action = PROV_ACT_PUBLISH,
+                                                 .name = rows[i].topic };
+
+        assert_int_equal(policy_ask(policy, &d, &req), rows[i].verdict);
+    }
+}
+
 /* ---- missing values and lists ---------------------------------------------------------------- */
 
 static void a_key_without_a_value(void **state)
@@ -663,6 +691,7 @@ int main(void)
         cmocka_unit_test(arn_operators_compare_part_by_part),
         cmocka_unit_test(null_asks_whether_there_is_a_value),
         cmocka_unit_test(all_operators_and_keys_of_a_condition_must_hold),
+        cmocka_unit_test(each_statement_has_its_own_conditions),
         cmocka_unit_test(a_key_without_a_value),
         cmocka_unit_test(a_key_with_several_values),
         cmocka_unit_test(available_keys_names_what_could_be_substituted),

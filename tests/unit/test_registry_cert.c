@@ -19,6 +19,13 @@ static struct prov_cert get(struct reg *r, const struct prov_id *id)
     return cert;
 }
 
+static void assert_ca(struct reg *r, const struct prov_id *id, const struct prov_id *expected)
+{
+    const struct prov_cert cert = get(r, id);
+
+    assert_id(&cert.ca_id, expected);
+}
+
 static struct prov_cert_registration asked(struct reg *r, const struct pki_cert *leaf)
 {
     return (struct prov_cert_registration){ .der = reg_der(r, leaf), .status = PROV_CERT_ACTIVE };
@@ -111,7 +118,7 @@ static void certificate_of_no_registered_ca_is_refused_unless_without_one(void *
     reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EDENIED, BAD_CERT);
     reg.without_ca = true;
     reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
-    assert_true(prov_id_is_zero(&get(r, &id).ca_id));
+    assert_ca(r, &id, &(struct prov_id){ { 0 } });
     assert_int_equal(get(r, &id).mode, PROV_MODE_SNI_ONLY);
     assert_string_equal(reg_problems(r), "");
     pki_free(&fake);
@@ -174,7 +181,7 @@ static void ca_given_with_a_certificate_must_be_registered_and_its_issuer(void *
     reg_refused(r, prov_cert_register(&r->tx, &reg, &id), PROV_EINVAL, BAD_CERT);
     reg.ca_der = reg_der(r, &ca);
     reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
-    assert_id(&get(r, &id).ca_id, &ca_id);
+    assert_ca(r, &id, &ca_id);
     pki_free(&leaf);
     pki_free(&unknown);
     pki_free(&other);
@@ -198,7 +205,7 @@ static void right_one_of_several_cas_of_one_subject_is_found_by_its_key(void **s
         leaf = reg_pki_leaf(r, &cas[i], "/CN=leaf");
         reg = asked(r, &leaf);
         reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
-        assert_id(&get(r, &id).ca_id, &ids[i]);
+        assert_ca(r, &id, &ids[i]);
         pki_free(&leaf);
     }
     for (size_t i = 0; i < PROV_COUNT(cas); i++)
@@ -225,7 +232,7 @@ static void renewed_ca_with_the_same_key_takes_over(void **state)
         leaf = reg_pki_leaf(r, &cas[off], "/CN=leaf");
         reg = asked(r, &leaf);
         reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
-        assert_id(&get(r, &id).ca_id, &ids[1 - off]);
+        assert_ca(r, &id, &ids[1 - off]);
         deactivate_ca(r, &ids[1 - off]);
         pki_free(&leaf);
         leaf = reg_pki_leaf(r, &cas[off], "/CN=leaf");
@@ -338,24 +345,35 @@ static void what_is_no_certificate_is_refused(void **state)
     pki_free(&leaf);
 }
 
+/* A thousand bytes, two a character from the second byte on, so that every even limit is within
+ * one. RFC 5280 allows 64 characters; OpenSSL reads more. */
+static void name_at_length(X509 *cert)
+{
+    X509_NAME *name = X509_NAME_new();
+    char cn[1002] = "x";
+
+    for (size_t i = 1; i + 2 < sizeof cn; i += 2)
+        memcpy(cn + i, "\xc3\xa4", 3);
+    assert_non_null(name);
+    assert_int_equal(X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING,
+                                                (const unsigned char *)cn, (int)strlen(cn), -1, 0),
+                     1);
+    assert_int_equal(X509_set_subject_name(cert, name), 1);
+    X509_NAME_free(name);
+}
+
 static void very_long_common_name_is_kept_up_to_a_limit(void **state)
 {
     struct reg *r = *state;
-    char subject[1024] = "/CN=x";
-    struct pki_cert leaf;
-    struct prov_cert_registration reg;
+    struct pki_cert leaf = reg_pki(r, &(struct pki_spec){ .edit = name_at_length });
+    struct prov_cert_registration reg = asked(r, &leaf);
     struct prov_id id;
     struct prov_span cn;
 
-    /* two bytes a character from the second byte on: the limit is within one */
-    for (size_t i = 5; i + 3 < sizeof subject; i += 2)
-        memcpy(subject + i, "\xc3\xa4", 3);
-    leaf = reg_pki(r, &(struct pki_spec){ .subject = subject, .edit = NULL });
-    reg = asked(r, &leaf);
     reg.without_ca = true;
     reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
     cn = get(r, &id).common_name;
-    assert_true(cn.n == REG_TEXT_MAX - 1 || cn.n == REG_TEXT_MAX);
+    assert_int_equal(cn.n, REG_TEXT_MAX - 1);
     assert_true(prov_utf8_valid(cn));
     pki_free(&leaf);
 }
@@ -754,7 +772,7 @@ static void check_finds_every_record_that_is_missing(void **state)
         char prefix;      /* of a link's key */
         const char *says; /* a part of it */
     } rows[] = {
-        { REG_CERT, '\0', "principal" },
+        { REG_CERT, '\0', "thing thg refers to certificate" },
         { REG_CERT, '\0', "client cli refers to certificate" },
         { REG_CERT, '\0', "DER of certificate" },
         { REG_CERT_DER, '\0', "has no DER" },
@@ -791,8 +809,7 @@ static void check_finds_every_record_that_is_missing(void **state)
 
         reg_ok(r, reg_del(&r->tx, rows[i].table, first_key(r, rows[i].table, rows[i].prefix, key)));
         said = reg_problems(r);
-        if (strstr(said, rows[i].says) == NULL &&
-            !(strcmp(rows[i].says, "principal") == 0 && strstr(said, "thing thg") != NULL))
+        if (strstr(said, rows[i].says) == NULL)
             fail_msg("row %zu: \"%s\" is not in\n%s", i, rows[i].says, said);
         reg_abort(r);
     }

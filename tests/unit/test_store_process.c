@@ -315,6 +315,39 @@ static void writer_killed_in_its_transaction_blocks_nobody(void **state)
     prov_store_free(st);
 }
 
+static void hold_a_reader(const char *dir, int in, int out)
+{
+    struct prov_store *st = child_open(dir, 0);
+    struct prov_txn *reader;
+
+    peer_must(prov_txn_begin(st, PROV_TXN_READ, NULL, &reader) == PROV_OK);
+    peer_tell(out);
+    peer_await(in);
+}
+
+/* Old pages stay while anyone may read them. */
+static void killed_reader_does_not_make_the_file_grow_for_ever(void **state)
+{
+    struct prov_store *st = create(*state);
+    struct peer o = peer_start(hold_a_reader, *state);
+    static const uint8_t big[100000];
+    char file[TMP_PATH_MAX];
+    struct prov_txn *txn;
+    struct stat info;
+
+    peer_told(&o);
+    peer_killed(&o);
+    for (int i = 0; i < 300; i++) {
+        txn = case_begin(st, PROV_TXN_WRITE, NULL);
+        assert_int_equal(prov_txn_put(txn, RED, PROV_LIT("big"), prov_span(big, sizeof big)),
+                         PROV_OK);
+        case_commit(txn);
+    }
+    assert_int_equal(stat(tmp_path(*state, "data.mdb", file), &info), 0);
+    assert_true(info.st_size < 100 * (off_t)sizeof big);
+    prov_store_free(st);
+}
+
 /* ---- backup -----------------------------------------------------------------------------------
  */
 
@@ -470,6 +503,7 @@ int main(void)
         TEST(map_follows_when_another_process_makes_the_store_larger),
         TEST(every_reported_commit_survives_a_kill),
         TEST(writer_killed_in_its_transaction_blocks_nobody),
+        TEST(killed_reader_does_not_make_the_file_grow_for_ever),
         TEST(backup_while_writing_is_one_moment_of_the_store),
         TEST(backup_works_after_many_undone_children),
         TEST(backup_never_overwrites),
