@@ -10,7 +10,11 @@
 #include <string.h>
 #include <time.h>
 
+/* clang's fortified headers have macros of these names, which it warns about */
+#if !defined(__clang__) || !defined(_FORTIFY_SOURCE)
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets gmtime localtime
 #pragma GCC poison asctime ctime atoi atol
+
+#endif
 
 #endif

@@ -48,10 +48,9 @@ enum prov_rc prov_read(struct prov_plugin *pl, struct prov_tx *tx, struct prov_e
 
 void prov_attend(struct prov_plugin *pl)
 {
-    if (prov_pool_ready(pl->pool)) {
-        prov_wake_heard(pl->wake);
+    prov_wake_heard(pl->wake);
+    if (prov_pool_ready(pl->pool))
         (void)prov_pool_drain(pl->pool);
-    }
     prov_log_drain();
     prov_changes_follow(pl);
 }

@@ -84,7 +84,7 @@ struct pol_seg {
     const uint8_t *p;
 };
 
-/* No two stars and no two literals stand side by side. */
+/* No two stars and no two literals stand side by side, and no `?` behind a star. */
 struct pol_pat {
     const struct pol_seg *segs;
     size_t n;

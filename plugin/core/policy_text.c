@@ -82,6 +82,18 @@ static void pattern_add_bytes(struct pattern *b, struct prov_span s)
         pattern_add(b, POL_LIT, (uint32_t)s.n, at);
 }
 
+/* "*?" is kept as "?*": then what follows a star is text that can be searched for. */
+static void pattern_add_wild(struct pattern *b, bool star)
+{
+    const bool after_star = b->n > 0 && b->segs[b->n - 1].kind == POL_STAR;
+
+    if (after_star && star)
+        return;
+    if (after_star)
+        b->segs[b->n - 1].kind = POL_ANY;
+    pattern_add(b, star || after_star ? POL_STAR : POL_ANY, 0, NULL);
+}
+
 static enum prov_rc pattern_add_var(struct pol_src *src, const struct prov_json_path *at,
                                     struct prov_span name, struct pattern *b)
 {
@@ -104,20 +116,19 @@ static enum prov_rc pattern_read(struct pol_src *src, const struct prov_json_pat
 {
     struct prov_span s;
     enum prov_rc rc = PROV_OK;
+    enum token token;
 
     while (rc == PROV_OK) {
-        switch (lex(l, &s)) {
+        token = lex(l, &s);
+        switch (token) {
         case TOK_END:
             return PROV_OK;
         case TOK_BYTES:
             pattern_add_bytes(b, s);
             break;
         case TOK_ANY:
-            pattern_add(b, POL_ANY, 0, NULL);
-            break;
         case TOK_STAR:
-            if (b->n == 0 || b->segs[b->n - 1].kind != POL_STAR)
-                pattern_add(b, POL_STAR, 0, NULL);
+            pattern_add_wild(b, token == TOK_STAR);
             break;
         case TOK_VAR:
             rc = pattern_add_var(src, at, s, b);
@@ -275,14 +286,13 @@ static size_t run_at(struct matcher *m, const struct pol_seg *seg, const struct 
 static size_t run_find(struct matcher *m, const struct pol_seg *seg, const struct pol_seg *end,
                        size_t pos, bool last)
 {
-    struct prov_span s = { 0 };
+    struct prov_span s;
     size_t behind;
 
-    if (seg->kind != POL_ANY && !seg_bytes(m, seg, &s))
+    if (!seg_bytes(m, seg, &s))
         return NOWHERE;
     for (; pos <= m->n; pos++) {
-        if (s.n != 0)
-            pos = text_find(m, pos, s);
+        pos = text_find(m, pos, s);
         if (pos == NOWHERE)
             return NOWHERE;
         behind = run_at(m, seg, end, pos);

@@ -262,8 +262,14 @@ const char *reg_feed(struct reg *r)
 
 static bool say_key(void *ctx, struct prov_span key)
 {
-    (void)ctx;
+    const enum prov_list_kind kind = *(const enum prov_list_kind *)ctx;
+
     say("%s", said.n != 0 ? " " : "");
+    if (kind == PROV_LIST_VERSIONS_OF_POLICY || kind == PROV_LIST_VERSIONS_OF_TEMPLATE) {
+        assert_int_equal(key.n, 4);
+        say("%u", reg_from_be32(key.p));
+        return true;
+    }
     if (key.n != PROV_ID_LEN) {
         say("%.*s", PROV_SPAN_ARG(key));
         return true;
@@ -277,7 +283,7 @@ const char *reg_list(struct reg *r, enum prov_list_kind kind, struct prov_span o
                      struct prov_span after)
 {
     say_nothing();
-    reg_ok(r, prov_list(&r->tx, kind, of, after, say_key, NULL));
+    reg_ok(r, prov_list(&r->tx, kind, of, after, say_key, &kind));
     return said.text;
 }
 

@@ -103,7 +103,8 @@ char *reg_dump(struct reg *r);
  * left out. The text lives until the next call. */
 const char *reg_feed(struct reg *r);
 
-/* "a b c": the keys that prov_list gives, ids as hex; lives until the next call. */
+/* "a b c": the keys that prov_list gives, ids as hex, versions as numbers; lives until the next
+ * call. */
 const char *reg_list(struct reg *r, enum prov_list_kind kind, struct prov_span of,
                      struct prov_span after);
 

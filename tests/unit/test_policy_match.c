@@ -143,6 +143,36 @@ static void condition_values_match_as_by_the_plain_matcher(void **state)
     assert_true(matched > 500 && matched < 4500);
 }
 
+static void every_byte_of_a_literal_and_of_a_value_counts(void **state)
+{
+    char text[40], name[48], resource[64], policy[256];
+    struct policy_device d;
+
+    (void)state;
+    policy_device_init(&d);
+    for (size_t n = 1; n < sizeof text; n++) {
+        memset(text, 'a', n);
+        text[n] = '\0';
+        d.facts.client_id = prov_span_str(text);
+        for (unsigned shape = 0; shape < 4; shape++) {
+            const bool floats = (shape & 1) != 0, literal = (shape & 2) != 0;
+            struct prov_policy_request req = { .action = PROV_ACT_PUBLISH };
+
+            snprintf(name, sizeof name, "%s%s", floats ? "x/" : "", text);
+            snprintf(resource, sizeof resource, "%s%s", floats ? "*/" : "",
+                     literal ? text : "${iot:ClientId}");
+            snprintf(policy, sizeof policy, DOC(ALLOW("iot:Publish", ARN "topic/%s")), resource);
+            req.name = prov_span_str(name);
+            assert_int_equal(policy_ask(policy, &d, &req), PROV_ALLOWED);
+            for (size_t k = floats ? 2 : 0; name[k] != '\0'; k++) {
+                name[k] = 'b';
+                assert_int_equal(policy_ask(policy, &d, &req), PROV_IMPLICIT_DENY);
+                name[k] = 'a';
+            }
+        }
+    }
+}
+
 /* ---- made to be slow ------------------------------------------------------------------------- */
 
 /* What would take longer than anyone lives if stars multiplied. */
@@ -314,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_plain_matcher_agrees),
         cmocka_unit_test(resources_match_as_by_the_plain_matcher),
         cmocka_unit_test(condition_values_match_as_by_the_plain_matcher),
+        cmocka_unit_test(every_byte_of_a_literal_and_of_a_value_counts),
         cmocka_unit_test(many_stars_do_not_multiply),
         cmocka_unit_test(the_longest_topic_is_compared_to_its_end),
         cmocka_unit_test(names_may_hold_any_byte),

@@ -1,4 +1,7 @@
-/* Stores with threads, without memory, with failures, and side by side in any order of steps. */
+/*
+ * Stores with threads, without memory, with failures, and side by side in any order of steps.
+ * ctest labels: tsan
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
