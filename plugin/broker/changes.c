@@ -94,18 +94,19 @@ static void refresh_all(struct follow *f)
 
 void prov_changes_follow(struct prov_plugin *pl)
 {
-    const uint64_t version = prov_store_version(pl->store);
     struct follow f = { .pl = pl, .last = pl->feed_seq };
     struct prov_err err = { 0 };
     struct prov_tx tx;
+    uint64_t version = 0;
     bool missed = false;
     enum prov_rc rc;
 
-    if (version == pl->store_version)
+    if (prov_store_version(pl->store) == pl->store_version)
         return;
     rc = prov_read(pl, &tx, &err);
     if (rc == PROV_OK) {
         f.tx = &tx;
+        version = prov_txn_version(tx.txn);
         rc = prov_feed_read(&tx, pl->feed_seq, &missed, on_change, &f);
         if (rc == PROV_OK && missed)
             refresh_all(&f);

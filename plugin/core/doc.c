@@ -20,6 +20,9 @@ enum prov_rc prov_doc_end(struct prov_doc *d, cJSON **out)
     *out = d->root;
     if (d->rc == PROV_ENOMEM && d->tx != NULL)
         return prov_nomem(d->tx->err);
+    if (d->rc == PROV_ENOTFOUND && d->tx != NULL)
+        return prov_fail(d->tx->err, PROV_ESTORE, "InternalFailureException",
+                         "a record that this one refers to is not there: run `provctl check`");
     return d->rc;
 }
 

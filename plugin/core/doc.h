@@ -20,7 +20,10 @@ struct prov_doc {
 
 /* With an empty object as its root. tx is what ARNs are made in; NULL when there are none. */
 struct prov_doc prov_doc_start(struct prov_tx *tx);
-/* PROV_OK and a root that the caller owns (cJSON_Delete), or the first failure and NULL. */
+/*
+ * PROV_OK and a root that the caller owns (cJSON_Delete), or the first failure and NULL. A document
+ * describes what is there already, so PROV_ENOTFOUND on the way is damage: PROV_ESTORE.
+ */
 PROV_MUST_USE enum prov_rc prov_doc_end(struct prov_doc *d, cJSON **out);
 
 /* Takes the item, also on failure; NULL counts as out of memory. Returns the item, or NULL. */

@@ -147,6 +147,19 @@ static struct prov_decision admit_unknown(X509 *leaf, const struct prov_id *id,
 
 /* A renewed CA certificate has the name and often the key of the old one: all that signed are asked
  * until one admits. */
+/* A registered certificate in another guise is no new device. */
+static enum prov_rc refuse_twin(struct prov_tx *tx, const X509 *leaf, struct prov_decision *found)
+{
+    struct prov_id registered;
+    const enum prov_rc rc = prov_cert_twin(tx, leaf, &registered);
+
+    if (rc == PROV_OK) {
+        found->outcome = PROV_REFUSED;
+        found->reason = PROV_REASON_ALTERED;
+    }
+    return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+}
+
 static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
                                 struct prov_decision *out)
 {
@@ -166,6 +179,8 @@ static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx
         if (rc == PROV_OK && prov_cert_signed_by(leaf, cert))
             found = admit_unknown(leaf, &out->cert, &ca, tx->now_ms / 1000);
     }
+    if (rc == PROV_OK && found.outcome == PROV_NEW)
+        rc = refuse_twin(tx, leaf, &found);
     if (rc == PROV_OK)
         *out = found;
     return rc;

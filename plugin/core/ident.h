@@ -69,6 +69,13 @@ struct prov_ident {
 PROV_MUST_USE enum prov_rc prov_ident_id(const X509 *cert, struct prov_id *out);
 
 /*
+ * SHA-256 of the part that the issuer signed. Two certificates that have it in common are one
+ * certificate whose signature was written in two ways: of (r, s) and (r, n - s) an ECDSA signature
+ * is either.
+ */
+PROV_MUST_USE enum prov_rc prov_ident_signed_id(const X509 *cert, struct prov_id *out);
+
+/*
  * Exactly one certificate and nothing behind it, at most PROV_MAX_CERT_DER bytes, in DER to the
  * letter: encoding it again gives the same bytes. The caller frees with X509_free.
  */

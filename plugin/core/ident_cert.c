@@ -26,6 +26,39 @@ enum prov_rc prov_ident_id(const X509 *cert, struct prov_id *out)
     return ok == 1 ? PROV_OK : PROV_ENOMEM;
 }
 
+/* The signed part is the first element of the certificate (RFC 5280 section 4.1). */
+static bool signed_part(const unsigned char *der, long n, struct prov_span *out)
+{
+    const unsigned char *p = der, *start;
+    long len;
+    int tag, class;
+
+    if ((ASN1_get_object(&p, &len, &tag, &class, n) & 0x80) != 0)
+        return false;
+    start = p;
+    if ((ASN1_get_object(&p, &len, &tag, &class, n - (p - der)) & 0x80) != 0)
+        return false;
+    *out = prov_span(start, (size_t)(p + len - start));
+    return true;
+}
+
+enum prov_rc prov_ident_signed_id(const X509 *cert, struct prov_id *out)
+{
+    enum prov_rc rc = PROV_ENOMEM;
+    unsigned char *der = NULL;
+    struct prov_span part;
+    int n;
+
+    ERR_set_mark();
+    n = i2d_X509(cert, &der);
+    if (n > 0 && signed_part(der, n, &part) &&
+        EVP_Digest(part.p, part.n, out->b, NULL, EVP_sha256(), NULL) == 1)
+        rc = PROV_OK;
+    OPENSSL_free(der);
+    ERR_pop_to_mark();
+    return rc;
+}
+
 /* Is der what cert encodes to? What BER allows and DER does not would give one certificate two ids.
  */
 static enum prov_rc check_reencoding(const X509 *cert, struct prov_span der, struct prov_err *err)

@@ -150,10 +150,12 @@ struct place {
     size_t seg, off;
 };
 
-/* All places where the pattern may be after some text, in order. */
+/*
+ * All places where the pattern may be after some text, in order: each byte takes it one place
+ * further at most, and there may be a star before each place.
+ */
 struct places {
-    struct place
-        v[2 * POL_HEAD_MAX + 3]; /* each byte takes one more place, and a star may follow */
+    struct place v[2 * POL_HEAD_MAX + 3];
     size_t n;
 };
 

@@ -92,6 +92,12 @@ static const struct prov_reason_info table[] = {
                                    "Give its CA a template (`provctl ca update CA --template "
                                    "NAME`), or activate it: `provctl cert update CERTIFICATE "
                                    "--status ACTIVE`." },
+    [PROV_REASON_ALTERED] = { "certificate-altered", "CertificateValidationException",
+                              PROV_STEP_CERTIFICATE, false,
+                              "The certificate is a registered one whose signature was written "
+                              "differently, which anyone who holds it can do.",
+                              "Treat the device as hostile: nothing that is well meant does this. "
+                              "Find the certificate it was made from by its common name." },
     [PROV_REASON_CLIENT_ID] = { "client-id", "InvalidRequestException", PROV_STEP_CONNECT, false,
                                 "The client id is not acceptable: 1 to 128 bytes, not starting "
                                 "with $.",

@@ -39,6 +39,7 @@ enum reg_link {
     REG_THING_OF_TYPE = 't',
     REG_THING_OF_BILLING = 'b',
     REG_CLIENT_OF_CERT = 'i',
+    REG_CERT_OF_SIGNED = 'u', /* owner: 16 bytes of the hash of what the issuer signed */
 };
 
 #define REG_INVALID "InvalidRequestException"
@@ -144,6 +145,8 @@ enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert);
 enum prov_rc reg_thing_put(struct prov_tx *tx, struct prov_thing *thing);
 enum prov_rc reg_group_put(struct prov_tx *tx, struct prov_span name,
                            const struct prov_group *group);
+/* Of a certificate that goes away. */
+enum prov_rc reg_forget_clients(struct prov_tx *tx, const struct prov_id *cert);
 enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text);
 /* Attributes as the limits have them; typed: the thing has a type. */
 enum prov_rc reg_attrs_check(struct prov_tx *tx, const struct prov_attr *attrs, size_t n,

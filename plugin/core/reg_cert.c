@@ -74,23 +74,49 @@ enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert)
 
 /* ---- registration ---------------------------------------------------------------------------- */
 
-/* What is registered, besides the certificate itself. */
+/* What is registered, besides the certificate's own fields. */
 struct entry {
+    const X509 *leaf;
     const struct prov_id *ca_id; /* NULL: without a CA */
     enum prov_cert_mode mode;
     enum prov_cert_status status;
 };
 
-static enum prov_rc not_there(struct prov_tx *tx, const struct prov_id *id)
+#define SIGNED_PREFIX 16
+
+static struct prov_span signed_owner(const struct prov_id *signed_id)
+{
+    return prov_span(signed_id->b, SIGNED_PREFIX);
+}
+
+enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id *registered)
+{
+    uint8_t member[PROV_STORE_KEY_MAX];
+    struct prov_id signed_id;
+    enum prov_rc rc;
+    size_t n;
+
+    rc = prov_ident_signed_id(leaf, &signed_id);
+    if (rc != PROV_OK)
+        return prov_nomem(tx->err);
+    rc = reg_link_first(tx, REG_CERT_OF_SIGNED, signed_owner(&signed_id), member, &n);
+    if (rc == PROV_OK && n == PROV_ID_LEN)
+        memcpy(registered->b, member, PROV_ID_LEN);
+    return rc;
+}
+
+/* Neither the certificate nor a twin of it may be there. */
+static enum prov_rc not_there(struct prov_tx *tx, const X509 *leaf)
 {
     char hex[PROV_ID_HEX + 1];
-    const enum prov_rc rc = reg_exists(tx, REG_CERT, prov_id_span(id));
+    struct prov_id id;
+    const enum prov_rc rc = prov_cert_twin(tx, leaf, &id);
 
     if (rc == PROV_ENOTFOUND)
         return PROV_OK;
     if (rc != PROV_OK)
         return rc;
-    prov_id_hex(id, hex);
+    prov_id_hex(&id, hex);
     return prov_fail(tx->err, PROV_ECONFLICT, REG_EXISTS,
                      "this certificate is registered already, as %s", hex);
 }
@@ -108,6 +134,7 @@ static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *iden
         .created_ms = tx->now_ms,
         .common_name = cn->n != 0 ? reg_cut(cn->v[0]) : prov_span(NULL, 0),
     };
+    struct prov_id signed_id;
     enum prov_rc rc;
 
     if (entry->ca_id != NULL)
@@ -117,6 +144,11 @@ static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *iden
         rc = reg_cert_put(tx, &cert);
     if (rc == PROV_OK && entry->ca_id != NULL)
         rc = reg_link_add(tx, REG_CERT_OF_CA, prov_id_span(&cert.ca_id), prov_id_span(&ident->id));
+    if (rc == PROV_OK && prov_ident_signed_id(entry->leaf, &signed_id) != PROV_OK)
+        rc = prov_nomem(tx->err);
+    if (rc == PROV_OK)
+        rc = reg_link_add(tx, REG_CERT_OF_SIGNED, signed_owner(&signed_id),
+                          prov_id_span(&ident->id));
     return rc;
 }
 
@@ -224,7 +256,7 @@ static enum prov_rc status_check(struct prov_tx *tx, enum prov_cert_status statu
 enum prov_rc prov_cert_register(struct prov_tx *tx, const struct prov_cert_registration *reg,
                                 struct prov_id *id)
 {
-    struct entry entry = { NULL, PROV_MODE_SNI_ONLY, reg->status };
+    struct entry entry = { .mode = PROV_MODE_SNI_ONLY, .status = reg->status };
     struct prov_ident *ident = NULL;
     struct prov_ca ca;
     X509 *leaf = NULL;
@@ -238,7 +270,8 @@ enum prov_rc prov_cert_register(struct prov_tx *tx, const struct prov_cert_regis
     if (rc != PROV_OK)
         goto out;
     *id = ident->id;
-    rc = not_there(tx, id);
+    entry.leaf = leaf;
+    rc = not_there(tx, leaf);
     if (rc == PROV_OK)
         rc = leaf_check(tx, leaf, ident, reg->without_ca);
     if (rc == PROV_OK && !reg->without_ca) {
@@ -258,7 +291,7 @@ enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
                                             const struct prov_ca *ca, struct prov_id *id)
 {
     const struct prov_id ca_id = ca->id;
-    const struct entry entry = { &ca_id, ca->mode, PROV_CERT_PENDING_ACTIVATION };
+    const struct entry entry = { leaf, &ca_id, ca->mode, PROV_CERT_PENDING_ACTIVATION };
     struct prov_ident *ident = NULL;
     struct prov_buf der;
     enum prov_rc rc;
@@ -270,7 +303,7 @@ enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
     if (rc != PROV_OK)
         goto out;
     *id = ident->id;
-    rc = not_there(tx, id);
+    rc = not_there(tx, leaf);
     if (rc == PROV_OK)
         rc = store_cert(tx, ident, prov_buf_span(&der), &entry);
 out:
@@ -336,42 +369,27 @@ static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, 
     return PROV_OK;
 }
 
-/* Takes the link away whatever it leads to, so that forget_clients ends. */
-static enum prov_rc forget_client(struct prov_tx *tx, const struct prov_id *id,
-                                  struct prov_span client_id)
+/* What the certificate's twins were known by. */
+static enum prov_rc stored_signed_id(struct prov_tx *tx, const struct prov_id *id,
+                                     struct prov_id *signed_id)
 {
-    struct prov_id bound;
+    struct prov_span der;
+    X509 *leaf = NULL;
     enum prov_rc rc;
 
-    rc = prov_client_get(tx, client_id, &bound);
-    if (rc == PROV_OK && prov_id_eq(&bound, id))
-        rc = reg_del(tx, REG_CLIENT, client_id);
-    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
-        return rc;
-    return reg_link_del(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client_id);
-}
-
-static enum prov_rc forget_clients(struct prov_tx *tx, const struct prov_id *id)
-{
-    uint8_t client[PROV_STORE_KEY_MAX];
-    enum prov_rc rc;
-    size_t n;
-
-    for (;;) {
-        rc = reg_link_first(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client, &n);
-        if (rc == PROV_ENOTFOUND)
-            return PROV_OK;
-        if (rc == PROV_OK)
-            rc = forget_client(tx, id, prov_span(client, n));
-        if (rc != PROV_OK)
-            return rc;
-    }
+    rc = prov_cert_der(tx, id, &der);
+    if (rc == PROV_OK)
+        rc = prov_ident_decode(der, &leaf, tx->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_signed_id(leaf, signed_id);
+    X509_free(leaf);
+    return rc;
 }
 
 enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool force)
 {
     struct prov_cert cert;
-    struct prov_id ca_id;
+    struct prov_id ca_id, signed_id;
     enum prov_rc rc;
 
     rc = prov_cert_get(tx, id, &cert);
@@ -382,6 +400,8 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
         if (rc == PROV_OK)
             rc = prov_cert_get(tx, id, &cert);
     }
+    if (rc == PROV_OK)
+        rc = stored_signed_id(tx, id, &signed_id);
     if (rc != PROV_OK)
         return rc;
     ca_id = cert.ca_id;
@@ -391,80 +411,8 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
     if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
         rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
     if (rc == PROV_OK)
-        rc = forget_clients(tx, id);
+        rc = reg_link_del(tx, REG_CERT_OF_SIGNED, signed_owner(&signed_id), prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = reg_forget_clients(tx, id);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(id));
-}
-
-/* ---- client ids with a session --------------------------------------------------------------- */
-
-enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, struct prov_id *cert)
-{
-    struct prov_span value;
-    enum prov_rc rc;
-
-    if (client_id.n == 0 || client_id.n > PROV_MAX_CLIENT_ID)
-        return PROV_ENOTFOUND;
-    rc = prov_txn_get(tx->txn, REG_CLIENT, client_id, &value);
-    if (rc != PROV_OK)
-        return reg_store_result(tx, rc);
-    if (value.n != PROV_ID_LEN)
-        return prov_fail(tx->err, PROV_ESTORE, REG_INTERNAL, "a client record is damaged");
-    memcpy(cert->b, value.p, PROV_ID_LEN);
-    return PROV_OK;
-}
-
-enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id)
-{
-    struct prov_id cert;
-    enum prov_rc rc;
-
-    rc = prov_client_get(tx, client_id, &cert);
-    if (rc != PROV_OK)
-        return rc == PROV_ENOTFOUND ? PROV_OK : rc;
-    rc = reg_del(tx, REG_CLIENT, client_id);
-    if (rc != PROV_OK)
-        return rc;
-    return reg_link_del(tx, REG_CLIENT_OF_CERT, prov_id_span(&cert), client_id);
-}
-
-/* Is there such a certificate, and has it room for one more client id? */
-static enum prov_rc bindable(struct prov_tx *tx, const struct prov_id *cert)
-{
-    struct prov_cert found;
-    enum prov_rc rc;
-    size_t n;
-
-    rc = prov_cert_get(tx, cert, &found);
-    if (rc == PROV_OK)
-        rc = reg_link_count(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), PROV_MAX_CERT_CLIENTS, &n);
-    if (rc == PROV_OK && n >= PROV_MAX_CERT_CLIENTS)
-        rc = prov_fail(tx->err, PROV_ETOOBIG, REG_LIMIT,
-                       "the certificate has %d client ids with a session already",
-                       PROV_MAX_CERT_CLIENTS);
-    return rc;
-}
-
-enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
-                              const struct prov_id *cert)
-{
-    struct prov_id bound;
-    enum prov_rc rc;
-
-    if (client_id.n == 0 || client_id.n > PROV_MAX_CLIENT_ID)
-        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID, "a client id has 1 to %d bytes",
-                         PROV_MAX_CLIENT_ID);
-    rc = prov_client_get(tx, client_id, &bound);
-    if (rc == PROV_OK && prov_id_eq(&bound, cert))
-        return PROV_OK;
-    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
-        return rc;
-    rc = bindable(tx, cert);
-    if (rc == PROV_OK)
-        rc = prov_client_unbind(tx, client_id);
-    if (rc != PROV_OK)
-        return rc;
-    rc = reg_put_bytes(tx, REG_CLIENT, client_id, prov_id_span(cert));
-    if (rc != PROV_OK)
-        return rc;
-    return reg_link_add(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), client_id);
 }

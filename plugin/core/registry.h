@@ -151,6 +151,14 @@ PROV_MUST_USE enum prov_rc prov_cert_register(struct prov_tx *tx,
 PROV_MUST_USE enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
                                                           const struct prov_ca *ca,
                                                           struct prov_id *id);
+/*
+ * Is leaf a registered certificate in another guise: the same signed part, another signature, so
+ * another id? PROV_OK and that certificate's id if so, PROV_ENOTFOUND if not. Whoever holds an
+ * ECDSA certificate can make such a twin without the CA, which would bring a revoked device back as
+ * a new one.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf,
+                                          struct prov_id *registered);
 PROV_MUST_USE enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id,
                                          struct prov_cert *out);
 PROV_MUST_USE enum prov_rc prov_cert_der(struct prov_tx *tx, const struct prov_id *id,

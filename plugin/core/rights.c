@@ -203,7 +203,7 @@ struct prov_span prov_rights_thing(const struct prov_cert *cert, struct prov_spa
 }
 
 struct names {
-    void (*visit)(void *ctx, struct prov_span policy, struct prov_span group);
+    enum prov_rc (*visit)(void *ctx, struct prov_span policy, struct prov_span group);
     void *ctx;
 };
 
@@ -211,17 +211,17 @@ struct names {
 static enum prov_rc group_names(struct prov_tx *tx, struct prov_span name, const struct names *to)
 {
     struct prov_group group;
-    enum prov_rc rc;
+    enum prov_rc rc = PROV_OK;
 
-    for (int depth = 0; name.n != 0 && depth < PROV_MAX_GROUP_DEPTH; depth++) {
+    for (int depth = 0; rc == PROV_OK && name.n != 0 && depth < PROV_MAX_GROUP_DEPTH; depth++) {
         rc = prov_group_get(tx, name, &group);
         if (rc != PROV_OK)
             return rc;
-        for (size_t i = 0; i < group.n_policies; i++)
-            to->visit(to->ctx, group.policies[i], name);
+        for (size_t i = 0; rc == PROV_OK && i < group.n_policies; i++)
+            rc = to->visit(to->ctx, group.policies[i], name);
         name = group.parent;
     }
-    return PROV_OK;
+    return rc;
 }
 
 static enum prov_rc all_names(struct prov_tx *tx, const struct prov_cert *cert,
@@ -229,8 +229,8 @@ static enum prov_rc all_names(struct prov_tx *tx, const struct prov_cert *cert,
 {
     enum prov_rc rc = PROV_OK;
 
-    for (size_t i = 0; i < cert->n_policies; i++)
-        to->visit(to->ctx, cert->policies[i], prov_span(NULL, 0));
+    for (size_t i = 0; rc == PROV_OK && i < cert->n_policies; i++)
+        rc = to->visit(to->ctx, cert->policies[i], prov_span(NULL, 0));
     for (size_t i = 0; rc == PROV_OK && i < thing->n_groups; i++)
         rc = group_names(tx, thing->groups[i], to);
     return rc;
@@ -247,12 +247,26 @@ static enum prov_rc find_thing(struct prov_tx *tx, const struct prov_cert *cert,
     return PROV_OK;
 }
 
+struct teller {
+    void (*visit)(void *ctx, struct prov_span policy, struct prov_span group);
+    void *ctx;
+};
+
+static enum prov_rc tell(void *ctx, struct prov_span policy, struct prov_span group)
+{
+    const struct teller *t = ctx;
+
+    t->visit(t->ctx, policy, group);
+    return PROV_OK;
+}
+
 enum prov_rc
 prov_rights_names(struct prov_tx *tx, const struct prov_cert *cert, struct prov_span client_id,
                   void (*visit)(void *ctx, struct prov_span policy, struct prov_span group),
                   void *ctx)
 {
-    const struct names to = { visit, ctx };
+    struct teller teller = { visit, ctx };
+    const struct names to = { tell, &teller };
     struct prov_thing thing;
     const enum prov_rc rc = find_thing(tx, cert, client_id, &thing);
 
@@ -267,24 +281,21 @@ struct collect {
     struct prov_tx *tx;
     struct prov_policy_doc *docs[MAX_POLICIES];
     size_t n;
-    enum prov_rc rc;
 };
 
-static void collect_doc(void *ctx, struct prov_span policy, struct prov_span group)
+static enum prov_rc collect_doc(void *ctx, struct prov_span policy, struct prov_span group)
 {
     struct collect *c = ctx;
+    enum prov_rc rc;
 
     (void)group;
-    if (c->rc != PROV_OK)
-        return;
-    if (c->n == MAX_POLICIES) {
-        c->rc = prov_fail(c->tx->err, PROV_ESTORE, "InternalFailureException",
-                          "a session has more policies than can be: run `provctl check`");
-        return;
-    }
-    c->rc = find_doc(c->rights, c->tx, policy, &c->docs[c->n]);
-    if (c->rc == PROV_OK)
+    if (c->n == MAX_POLICIES)
+        return prov_fail(c->tx->err, PROV_ESTORE, "InternalFailureException",
+                         "a session has more policies than can be: run `provctl check`");
+    rc = find_doc(c->rights, c->tx, policy, &c->docs[c->n]);
+    if (rc == PROV_OK)
         c->n++;
+    return rc;
 }
 
 /* The certificate's fields, when a variable needs them and the handshake's object is not at hand.
@@ -350,8 +361,6 @@ enum prov_rc prov_rights_policy(struct prov_rights *rights, struct prov_tx *tx,
     rc = find_thing(tx, cert, who->client_id, &thing);
     if (rc == PROV_OK)
         rc = all_names(tx, cert, &thing, &to);
-    if (rc == PROV_OK)
-        rc = c.rc;
     if (rc == PROV_OK)
         rc = find_set(rights, tx, c.docs, c.n, &set);
     if (rc == PROV_OK)

@@ -54,6 +54,7 @@ struct prov_store_ops {
     enum prov_rc (*prev)(struct prov_cursor *cur, struct prov_span *key, struct prov_span *value);
     void (*scan_end)(struct prov_cursor *cur);
     uint64_t (*version)(struct prov_store *st);
+    uint64_t (*txn_version)(struct prov_txn *txn);
     enum prov_rc (*count)(struct prov_txn *txn, unsigned table, uint64_t *out);
     enum prov_rc (*backup)(struct prov_store *st, const char *dir);
     enum prov_rc (*usage)(struct prov_store *st, uint64_t *used_bytes, uint64_t *max_bytes);
@@ -172,6 +173,15 @@ static inline void prov_cursor_free(struct prov_cursor *cur)
 static inline uint64_t prov_store_version(struct prov_store *st)
 {
     return st->ops->version(st);
+}
+
+/*
+ * The version that a read transaction sees. It may be one behind prov_store_version for a moment:
+ * whoever follows changes must remember this one, or miss the last.
+ */
+static inline uint64_t prov_txn_version(struct prov_txn *txn)
+{
+    return txn->store->ops->txn_version(txn);
 }
 
 PROV_MUST_USE static inline enum prov_rc prov_txn_count(struct prov_txn *txn, unsigned table,

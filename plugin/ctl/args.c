@@ -250,6 +250,19 @@ static enum prov_rc check_choice(const struct ctl_option *option, const char **v
     return rc;
 }
 
+static enum prov_rc missing_option(const struct ctl_option *option, struct prov_err *err)
+{
+    struct prov_buf value;
+    enum prov_rc rc;
+
+    prov_buf_init(&value, 256);
+    ctl_put_value(&value, option);
+    rc = prov_fail(err, PROV_EINVAL, usage, "--%s %s is missing", ctl_opt_name(option->id),
+                   prov_buf_cstr(&value));
+    prov_buf_release(&value);
+    return rc;
+}
+
 static enum prov_rc check_options(struct ctl_args *args, struct prov_err *err)
 {
     enum prov_rc rc = PROV_OK;
@@ -270,8 +283,7 @@ static enum prov_rc check_options(struct ctl_args *args, struct prov_err *err)
     for (const struct ctl_option *o = args->verb->options;
          o != NULL && o->help != NULL && rc == PROV_OK; o++) {
         if (o->needed && !ctl_has(args, o->id))
-            rc = prov_fail(err, PROV_EINVAL, usage, "--%s %s is missing", ctl_opt_name(o->id),
-                           o->value);
+            rc = missing_option(o, err);
     }
     return rc;
 }

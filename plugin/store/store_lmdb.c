@@ -431,6 +431,11 @@ static uint64_t lmdb_version(struct prov_store *base)
     return info.me_last_txnid;
 }
 
+static uint64_t lmdb_txn_version(struct prov_txn *base)
+{
+    return mdb_txn_id(((struct lmdb_txn *)base)->txn);
+}
+
 const struct prov_store_ops prov_lmdb_ops = {
     .begin = prov_lmdb_begin,
     .commit = lmdb_commit,
@@ -444,6 +449,7 @@ const struct prov_store_ops prov_lmdb_ops = {
     .prev = lmdb_prev,
     .scan_end = lmdb_scan_end,
     .version = lmdb_version,
+    .txn_version = lmdb_txn_version,
     .count = lmdb_count,
     .backup = prov_lmdb_backup,
     .usage = prov_lmdb_usage,

@@ -409,6 +409,11 @@ static uint64_t mem_version(struct prov_store *base)
     return version;
 }
 
+static uint64_t mem_txn_version(struct prov_txn *base)
+{
+    return ((struct mem_txn *)base)->image->version;
+}
+
 static enum prov_rc mem_backup(struct prov_store *st, const char *dir)
 {
     (void)st;
@@ -459,6 +464,7 @@ static const struct prov_store_ops mem_ops = {
     .prev = mem_prev,
     .scan_end = mem_scan_end,
     .version = mem_version,
+    .txn_version = mem_txn_version,
     .count = mem_count,
     .backup = mem_backup,
     .usage = mem_usage,

@@ -332,6 +332,29 @@ static void bad_client_id_is_refused_before_anything_is_recorded(void **state)
     rig_down(&rig);
 }
 
+static void revoked_device_does_not_come_back_in_another_guise(void **state)
+{
+    struct rig rig;
+    struct pki_cert device, twin;
+    struct rig_link link;
+    enum prov_cert_status status;
+
+    (void)state;
+    rig_up(&rig, &(struct rig_spec){ 0 });
+    device = rig_device(&rig, "dev-1");
+    mqtt_free(rig_join(&rig, &device, "dev-1"));
+    rig_set_status(&rig, &device, PROV_CERT_REVOKED);
+    twin = pki_twin(&device);
+    link = rig_link(&rig, &twin, "dev-1");
+    link.options.tls = &link.tls;
+    expect_alert(&link.options, SSL_AD_BAD_CERTIFICATE);
+    rig_expect_attempt(&rig, &twin, PROV_REASON_ALTERED);
+    assert_false(rig_status(&rig, &twin, &status));
+    pki_free(&twin);
+    pki_free(&device);
+    rig_down(&rig);
+}
+
 static void listener_that_takes_usernames_from_certificates_gives_no_rights(void **state)
 {
     struct rig rig;
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(template_that_is_disabled_or_gone_refuses_until_cured),
         cmocka_unit_test(client_ids_that_policy_or_length_forbid_are_refused),
         cmocka_unit_test(bad_client_id_is_refused_before_anything_is_recorded),
+        cmocka_unit_test(revoked_device_does_not_come_back_in_another_guise),
         cmocka_unit_test(listener_that_takes_usernames_from_certificates_gives_no_rights),
     };
 

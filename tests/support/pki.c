@@ -326,6 +326,35 @@ struct pki_cert pki_impostor(const struct pki_cert *ca)
 /* ---- encodings --------------------------------------------------------------------------------
  */
 
+struct pki_cert pki_twin(const struct pki_cert *cert)
+{
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    struct pki_cert twin = { X509_dup(cert->x509), cert->key };
+    const ASN1_BIT_STRING *bits;
+    const unsigned char *p;
+    unsigned char *der = NULL;
+    BIGNUM *r, *s = BN_new();
+    ECDSA_SIG *sig;
+    int n;
+
+    need(group != NULL && twin.x509 != NULL && s != NULL, "make a twin");
+    X509_get0_signature(&bits, NULL, twin.x509);
+    p = ASN1_STRING_get0_data(bits);
+    sig = d2i_ECDSA_SIG(NULL, &p, ASN1_STRING_length(bits));
+    need(sig != NULL, "read an ECDSA signature");
+    r = BN_dup(ECDSA_SIG_get0_r(sig));
+    need(BN_sub(s, EC_GROUP_get0_order(group), ECDSA_SIG_get0_s(sig)) == 1, "make a twin");
+    need(r != NULL && ECDSA_SIG_set0(sig, r, s) == 1, "make a twin");
+    n = i2d_ECDSA_SIG(sig, &der);
+    /* the string is the duplicate's own, and const only to remind whoever asks for it */
+    need(n > 0 && ASN1_STRING_set((ASN1_STRING *)(uintptr_t)bits, der, n) == 1, "make a twin");
+    EVP_PKEY_up_ref(twin.key);
+    OPENSSL_free(der);
+    ECDSA_SIG_free(sig);
+    EC_GROUP_free(group);
+    return twin;
+}
+
 uint8_t *pki_der(const X509 *cert, size_t *n)
 {
     const int len = i2d_X509(cert, NULL);

@@ -82,6 +82,13 @@ struct pki_cert pki_verification(const struct pki_cert *ca, const char *registra
  */
 struct pki_cert pki_impostor(const struct pki_cert *ca);
 
+/*
+ * The same certificate in another guise, as whoever holds it can make it without its CA: of the
+ * ECDSA signature (r, s) the other half, (r, n - s), with the same key. For certificates signed
+ * with P-256.
+ */
+struct pki_cert pki_twin(const struct pki_cert *cert);
+
 /* DER; the caller frees with free(). */
 uint8_t *pki_der(const X509 *cert, size_t *n);
 /* PEM as C strings; the caller frees with free(). */

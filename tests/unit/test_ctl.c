@@ -575,7 +575,7 @@ static void billing_group_is_one_a_thing(void **state)
 
 static void make_many(struct rig *r)
 {
-    char name[16];
+    char name[32];
 
     rig_open(r);
     for (int i = 0; i < MANY; i++) {
@@ -588,7 +588,7 @@ static void make_many(struct rig *r)
 static void long_list_has_every_row_once_and_in_order(void **state)
 {
     struct rig *r = *state;
-    char name[16];
+    char name[32];
 
     make_many(r);
     ctl_json(r, "thing", "list");

@@ -567,13 +567,9 @@ static void connect_attributes(void **state)
         { ATTRS("StringNotEquals", "'LastWill'"), "-p" },
         { ATTRS("Null", "'true'"), "-" },
         { ATTRS("Null", "'false'"), "pwb" },
-        /* "must have both", as the documentation builds it from two denies */
-        { ATTRS("ForAllValues:StringEquals", "['PersistentConnect']") ",'Null':"
-                                                                      "{'iot:ClientId':'false'}",
-          "-p" },
+        /* both must be there: two set operators, which must have different names */
         { ATTRS("ForAnyValue:StringEquals",
-                "['PersistentConnect']") ",'ForAnyValue:StringLike':"
-                                         "{'iot:ConnectAttributes':'LastWill'}",
+                "'PersistentConnect'") "," ATTRS("ForAnyValue:StringLike", "'LastWill'"),
           "b" },
     };
     static const char letters[] = "-pwb";

@@ -595,7 +595,8 @@ static void certificate_that_lost_its_der_is_an_error_and_no_document(void **sta
     struct prov_cert cert = { .id = { { 9 } }, .status = PROV_CERT_ACTIVE };
     cJSON *out = (cJSON *)&cert;
 
-    assert_int_not_equal(prov_view_cert(&r->tx, &cert, &out), PROV_OK);
+    assert_int_equal(prov_view_cert(&r->tx, &cert, &out), PROV_ESTORE);
+    assert_non_null(strstr(r->err.text, "provctl check"));
     assert_null(out);
 }
 
