@@ -1,6 +1,5 @@
-#include "flow.h"
+#include "flow_priv.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/x509.h>
@@ -87,6 +86,12 @@ static const struct {
 };
 _Static_assert(PROV_COUNT(by_status) == PROV_CERT_STATUSES, "a status was added without a row");
 
+enum prov_reason prov_flow_status_reason(enum prov_cert_status status)
+{
+    return (size_t)status < PROV_COUNT(by_status) ? by_status[status].reason
+                                                  : PROV_REASON_CERT_INACTIVE;
+}
+
 static void admit_registered(const struct prov_cert *cert, int64_t now_s, struct prov_decision *out)
 {
     out->ca = cert->ca_id;
@@ -121,8 +126,7 @@ static const enum prov_reason by_fault[] = {
 
 _Static_assert(PROV_COUNT(by_fault) == PROV_CERT_FAULTS, "a fault was added without a reason");
 
-/* May this CA bring in new devices now? */
-static enum prov_reason ca_admits(const struct prov_ca *ca, int64_t now_s)
+enum prov_reason prov_flow_ca_admits(const struct prov_ca *ca, int64_t now_s)
 {
     if (!ca->active)
         return PROV_REASON_CA_INACTIVE;
@@ -139,14 +143,12 @@ static struct prov_decision admit_unknown(X509 *leaf, const struct prov_id *id,
 
     d.reason = by_fault[prov_cert_check_leaf(leaf, now_s)];
     if (d.reason == PROV_REASON_NONE)
-        d.reason = ca_admits(ca, now_s);
+        d.reason = prov_flow_ca_admits(ca, now_s);
     if (d.reason != PROV_REASON_NONE)
         d.outcome = PROV_REFUSED;
     return d;
 }
 
-/* A renewed CA certificate has the name and often the key of the old one: all that signed are asked
- * until one admits. */
 /* A registered certificate in another guise is no new device. */
 static enum prov_rc refuse_twin(struct prov_tx *tx, const X509 *leaf, struct prov_decision *found)
 {
@@ -160,6 +162,8 @@ static enum prov_rc refuse_twin(struct prov_tx *tx, const X509 *leaf, struct pro
     return rc == PROV_ENOTFOUND ? PROV_OK : rc;
 }
 
+/* A renewed CA certificate has the name and often the key of the old one: all that signed are asked
+ * until one admits. */
 static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
                                 struct prov_decision *out)
 {
@@ -181,6 +185,9 @@ static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx
     }
     if (rc == PROV_OK && found.outcome == PROV_NEW)
         rc = refuse_twin(tx, leaf, &found);
+    if (found.reason == PROV_REASON_ISSUER_KEY &&
+        prov_cert_check_leaf(leaf, tx->now_ms / 1000) == PROV_CERT_MALFORMED)
+        found.reason = PROV_REASON_MALFORMED; /* OpenSSL looks at no signature then */
     if (rc == PROV_OK)
         *out = found;
     return rc;
@@ -208,302 +215,4 @@ bool prov_flow_client_id_ok(struct prov_span client_id)
 {
     return client_id.n != 0 && client_id.n <= PROV_MAX_CLIENT_ID && client_id.p[0] != '$' &&
            prov_utf8_valid(client_id);
-}
-
-/* ---- first contact --------------------------------------------------------------------------- */
-
-enum prov_rc prov_contact_new(X509 *leaf, const struct prov_decision *decision,
-                              struct prov_contact **out)
-{
-    struct prov_contact *contact = calloc(1, sizeof *contact);
-    enum prov_rc rc;
-
-    if (contact == NULL)
-        return PROV_ENOMEM;
-    contact->cert = decision->cert;
-    contact->ca = decision->ca;
-    prov_buf_init(&contact->der, PROV_MAX_CERT_DER);
-    rc = prov_ident_encode(leaf, &contact->der);
-    if (rc != PROV_OK) {
-        prov_contact_free(contact);
-        return rc;
-    }
-    *out = contact;
-    return PROV_OK;
-}
-
-void prov_contact_free(struct prov_contact *contact)
-{
-    if (contact == NULL)
-        return;
-    prov_buf_release(&contact->der);
-    X509_free(contact->leaf);
-    prov_plan_free(contact->plan);
-    free(contact);
-}
-
-static bool transient(enum prov_rc rc)
-{
-    return rc == PROV_ESTORE || rc == PROV_ENOMEM || rc == PROV_EBUG;
-}
-
-/* "path: text" of what a template or a plan said. */
-static void keep_error(struct prov_contact *contact, enum prov_reason reason,
-                       const struct prov_err *err)
-{
-    contact->reason = reason;
-    (void)snprintf(contact->detail, sizeof contact->detail, "%s%s%s", err->path,
-                   err->path[0] != '\0' ? ": " : "", err->text);
-}
-
-/* What went wrong in a step with an error of its own is the caller's too. */
-static enum prov_rc pass_on(struct prov_tx *tx, const struct prov_err *err, enum prov_rc rc)
-{
-    if (tx->err != NULL)
-        *tx->err = *err;
-    return rc;
-}
-
-static enum prov_rc evaluate(struct prov_contact *contact, const struct prov_template_info *info,
-                             const struct prov_version_info *version, struct prov_err *err)
-{
-    struct prov_param builtin[PROV_BUILTIN_PARAMS];
-    char hex[PROV_ID_HEX + 1];
-    struct prov_template *tpl = NULL;
-    struct prov_ident *ident = NULL;
-    struct prov_params params;
-    enum prov_rc rc;
-
-    prov_id_hex(&contact->cert, hex);
-    rc = prov_ident_new(contact->leaf, &ident, err);
-    if (rc == PROV_OK)
-        rc = prov_template_parse(version->document, info->type, &tpl, err);
-    if (rc == PROV_OK) {
-        params.v = builtin;
-        params.n = prov_params_builtin(ident, prov_span(hex, PROV_ID_HEX), builtin);
-        rc = prov_template_eval(tpl, params, &contact->plan, err);
-    }
-    prov_template_free(tpl);
-    prov_ident_free(ident);
-    return rc;
-}
-
-/* Fills contact->plan, or contact->reason where the template is to blame. */
-static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
-                              const struct prov_ca *ca)
-{
-    struct prov_template_info info;
-    struct prov_version_info version;
-    struct prov_err err = { 0 };
-    struct prov_tx quiet = { tx->txn, tx->now_ms, &err };
-    enum prov_rc rc;
-
-    prov_plan_free(contact->plan);
-    contact->plan = NULL;
-    contact->reason = PROV_REASON_NONE;
-    contact->detail[0] = '\0';
-    if (ca->template_name.n == 0) { /* JITR: somebody else activates it */
-        contact->reason = PROV_REASON_CERT_PENDING;
-        return PROV_OK;
-    }
-    (void)prov_span_copy(ca->template_name, contact->template_name, sizeof contact->template_name);
-    rc = prov_template_get(&quiet, ca->template_name, &info);
-    if (rc == PROV_OK && !info.enabled)
-        contact->reason = PROV_REASON_TEMPLATE_DISABLED;
-    if (rc == PROV_OK)
-        rc = prov_template_version_get(&quiet, ca->template_name, 0, &version);
-    if (rc == PROV_ENOTFOUND)
-        contact->reason = PROV_REASON_TEMPLATE_MISSING;
-    if (transient(rc))
-        return pass_on(tx, &err, rc);
-    if (contact->reason != PROV_REASON_NONE) {
-        (void)snprintf(contact->detail, sizeof contact->detail, "template \"%s\"",
-                       contact->template_name);
-        return PROV_OK;
-    }
-    contact->template_version = version.version;
-    rc = evaluate(contact, &info, &version, &err);
-    if (transient(rc))
-        return pass_on(tx, &err, rc);
-    if (rc != PROV_OK)
-        keep_error(contact, PROV_REASON_TEMPLATE_FAILED, &err);
-    return PROV_OK;
-}
-
-/* What OpenSSL took from the device and does not take again is refused, not recorded. */
-static enum prov_rc decode_leaf(struct prov_contact *contact, struct prov_tx *tx)
-{
-    struct prov_err err = { 0 };
-    enum prov_rc rc;
-
-    if (contact->leaf != NULL)
-        return PROV_OK;
-    rc = prov_ident_decode(prov_buf_span(&contact->der), &contact->leaf, &err);
-    if (transient(rc))
-        return pass_on(tx, &err, rc);
-    if (rc != PROV_OK)
-        keep_error(contact, PROV_REASON_MALFORMED, &err);
-    return PROV_OK;
-}
-
-enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *tx)
-{
-    struct prov_ca ca;
-    enum prov_rc rc;
-
-    rc = decode_leaf(contact, tx);
-    if (rc != PROV_OK || contact->leaf == NULL)
-        return rc;
-    rc = prov_ca_get(tx, &contact->ca, &ca);
-    if (rc == PROV_ENOTFOUND)
-        return PROV_OK; /* deleted meanwhile: apply says so */
-    return rc != PROV_OK ? rc : make_plan(contact, tx, &ca);
-}
-
-/* Is the plan that prepare made still the plan to carry out? */
-static enum prov_rc current_plan(struct prov_contact *contact, struct prov_tx *tx,
-                                 const struct prov_ca *ca)
-{
-    struct prov_template_info info;
-    struct prov_tx quiet = { tx->txn, tx->now_ms, NULL };
-    enum prov_rc rc;
-
-    if (contact->plan != NULL && prov_span_eq_str(ca->template_name, contact->template_name)) {
-        rc = prov_template_get(&quiet, ca->template_name, &info);
-        if (rc == PROV_OK && info.enabled && info.default_version == contact->template_version)
-            return PROV_OK;
-    }
-    return make_plan(contact, tx, ca);
-}
-
-/* What the device is after its plan was carried out. */
-static enum prov_reason outcome_of(const struct prov_plan *plan)
-{
-    if (plan->certificate_id == NULL)
-        return PROV_REASON_CERT_PENDING; /* the template leaves the certificate to somebody else */
-    return plan->activate ? PROV_REASON_PROVISIONED : PROV_REASON_CERT_INACTIVE;
-}
-
-static enum prov_rc store_failed(struct prov_tx *tx, enum prov_rc rc)
-{
-    return prov_fail(tx->err, rc, "InternalFailureException", "%s",
-                     rc == PROV_ENOMEM ? "out of memory" : prov_store_why(tx->txn->store));
-}
-
-/* The plan, in a transaction of its own: what it left half done is undone, and the reason kept. */
-static enum prov_rc carry_out(struct prov_contact *contact, struct prov_tx *tx)
-{
-    struct prov_txn *child = NULL;
-    struct prov_err err = { 0 };
-    enum prov_rc rc;
-
-    rc = prov_txn_begin(tx->txn->store, PROV_TXN_WRITE, tx->txn, &child);
-    if (rc != PROV_OK)
-        return store_failed(tx, rc);
-    rc = prov_plan_apply(&(struct prov_tx){ child, tx->now_ms, &err }, &contact->cert,
-                         contact->plan);
-    if (rc != PROV_OK) {
-        prov_txn_abort(child);
-        if (transient(rc))
-            return pass_on(tx, &err, rc);
-        keep_error(contact, PROV_REASON_TEMPLATE_FAILED, &err);
-        return PROV_OK;
-    }
-    rc = prov_txn_commit(child);
-    if (rc != PROV_OK)
-        return store_failed(tx, rc);
-    contact->reason = outcome_of(contact->plan);
-    if (contact->plan->thing_name != NULL)
-        (void)prov_span_copy(prov_span_str(contact->plan->thing_name), contact->thing_name,
-                             sizeof contact->thing_name);
-    return PROV_OK;
-}
-
-/* The certificate was decided about by somebody else; its attempt tells as what. */
-static void settle(struct prov_contact *contact, const struct prov_cert *cert)
-{
-    contact->reason = PROV_REASON_CERT_INACTIVE;
-    if (cert->status == PROV_CERT_ACTIVE)
-        contact->reason = PROV_REASON_PROVISIONED;
-    else if ((size_t)cert->status < PROV_COUNT(by_status))
-        contact->reason = by_status[cert->status].reason;
-    if (cert->n_things != 0)
-        (void)prov_span_copy(cert->things[0], contact->thing_name, sizeof contact->thing_name);
-}
-
-/* The certificate as it is now, recorded if it was not. *settled: there is nothing left to do. */
-static enum prov_rc record(struct prov_contact *contact, struct prov_tx *tx,
-                           const struct prov_ca *ca, bool *settled)
-{
-    struct prov_cert cert;
-    enum prov_rc rc;
-
-    *settled = false;
-    rc = prov_cert_get(tx, &contact->cert, &cert);
-    if (rc == PROV_ENOTFOUND)
-        return prov_cert_record_first_contact(tx, contact->leaf, ca, &contact->cert);
-    if (rc != PROV_OK)
-        return rc;
-    *settled = cert.status != PROV_CERT_PENDING_ACTIVATION;
-    if (*settled)
-        settle(contact, &cert);
-    return PROV_OK;
-}
-
-static enum prov_rc write_attempt(const struct prov_contact *contact, struct prov_tx *tx)
-{
-    struct prov_tx quiet = { tx->txn, tx->now_ms, NULL };
-    struct prov_attempt attempt = {
-        .id = contact->attempt,
-        .reason = contact->reason,
-        .cert = contact->cert,
-        .ca = contact->ca,
-        .client_id = prov_span_str(contact->client_id),
-        .address = prov_span_str(contact->address),
-        .detail = prov_span_str(contact->detail),
-    };
-    struct prov_cert cert;
-
-    if (prov_cert_get(&quiet, &contact->cert, &cert) == PROV_OK)
-        attempt.common_name = cert.common_name;
-    return prov_attempt_put(tx, &attempt);
-}
-
-static enum prov_rc register_and_provision(struct prov_contact *contact, struct prov_tx *tx)
-{
-    struct prov_ca ca;
-    enum prov_rc rc;
-    bool settled;
-
-    rc = prov_ca_get(tx, &contact->ca, &ca);
-    if (rc == PROV_ENOTFOUND) {
-        contact->reason = PROV_REASON_UNKNOWN_ISSUER;
-        return PROV_OK;
-    }
-    if (rc != PROV_OK)
-        return rc;
-    contact->reason = ca_admits(&ca, tx->now_ms / 1000);
-    if (contact->reason != PROV_REASON_NONE)
-        return PROV_OK;
-    rc = record(contact, tx, &ca, &settled);
-    if (rc != PROV_OK || settled)
-        return rc;
-    rc = prov_ca_get(tx, &contact->ca, &ca); /* recording ended the life of its spans */
-    if (rc == PROV_OK)
-        rc = current_plan(contact, tx, &ca);
-    if (rc != PROV_OK || contact->plan == NULL)
-        return rc;
-    return carry_out(contact, tx);
-}
-
-enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx)
-{
-    enum prov_rc rc = PROV_OK;
-
-    contact->thing_name[0] = '\0';
-    if (contact->leaf != NULL) { /* else prepare has said why */
-        contact->detail[0] = '\0';
-        rc = register_and_provision(contact, tx);
-    }
-    return rc != PROV_OK ? rc : write_attempt(contact, tx);
 }

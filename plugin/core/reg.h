@@ -145,6 +145,10 @@ enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert);
 enum prov_rc reg_thing_put(struct prov_tx *tx, struct prov_thing *thing);
 enum prov_rc reg_group_put(struct prov_tx *tx, struct prov_span name,
                            const struct prov_group *group);
+/* The owner of REG_CERT_OF_SIGNED links, from prov_ident_signed_id. */
+#define REG_SIGNED_PREFIX 16
+struct prov_span reg_signed_owner(const struct prov_id *signed_id);
+
 /* Of a certificate that goes away. */
 enum prov_rc reg_forget_clients(struct prov_tx *tx, const struct prov_id *cert);
 enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text);

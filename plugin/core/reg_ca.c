@@ -74,8 +74,8 @@ static const char *const fault_texts[] = {
     [PROV_CERT_MALFORMED] = "an extension of it, or its validity, cannot be read",
     [PROV_CERT_VERSION] = "it is not an X.509 version 3 certificate",
     [PROV_CERT_IS_CA] = "it is a CA certificate",
-    [PROV_CERT_NOT_CA] = "it is no CA certificate: basicConstraints CA:TRUE and, where keyUsage is "
-                         "given, keyCertSign are needed",
+    [PROV_CERT_NOT_CA] = ("it is no CA certificate: basicConstraints CA:TRUE and, where keyUsage "
+                          "is given, keyCertSign are needed"),
     [PROV_CERT_USAGE] = "its keyUsage or extendedKeyUsage does not allow client authentication",
     [PROV_CERT_CRITICAL] = "it has a critical extension that is not understood here",
     [PROV_CERT_NOT_YET_VALID] = "it is not valid yet",

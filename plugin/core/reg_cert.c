@@ -82,11 +82,9 @@ struct entry {
     enum prov_cert_status status;
 };
 
-#define SIGNED_PREFIX 16
-
-static struct prov_span signed_owner(const struct prov_id *signed_id)
+struct prov_span reg_signed_owner(const struct prov_id *signed_id)
 {
-    return prov_span(signed_id->b, SIGNED_PREFIX);
+    return prov_span(signed_id->b, REG_SIGNED_PREFIX);
 }
 
 enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id *registered)
@@ -99,7 +97,7 @@ enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id
     rc = prov_ident_signed_id(leaf, &signed_id);
     if (rc != PROV_OK)
         return prov_nomem(tx->err);
-    rc = reg_link_first(tx, REG_CERT_OF_SIGNED, signed_owner(&signed_id), member, &n);
+    rc = reg_link_first(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), member, &n);
     if (rc == PROV_OK && n == PROV_ID_LEN)
         memcpy(registered->b, member, PROV_ID_LEN);
     return rc;
@@ -147,7 +145,7 @@ static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *iden
     if (rc == PROV_OK && prov_ident_signed_id(entry->leaf, &signed_id) != PROV_OK)
         rc = prov_nomem(tx->err);
     if (rc == PROV_OK)
-        rc = reg_link_add(tx, REG_CERT_OF_SIGNED, signed_owner(&signed_id),
+        rc = reg_link_add(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id),
                           prov_id_span(&ident->id));
     return rc;
 }
@@ -411,7 +409,7 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
     if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
         rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
     if (rc == PROV_OK)
-        rc = reg_link_del(tx, REG_CERT_OF_SIGNED, signed_owner(&signed_id), prov_id_span(id));
+        rc = reg_link_del(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), prov_id_span(id));
     if (rc == PROV_OK)
         rc = reg_forget_clients(tx, id);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(id));

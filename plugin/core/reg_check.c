@@ -121,12 +121,16 @@ static void check_ca(struct check *c, struct prov_span key, const void *object)
     const struct prov_ca *ca = object;
     uint8_t subject[4];
     X509 *cert = NULL;
+    enum prov_rc rc;
 
     if (!prov_span_eq(key, prov_id_span(&ca->id)))
         report(c, "is filed under another id");
     need_both(c, REG_TEMPLATE, REG_CA_OF_TEMPLATE, "template", ca->template_name, key);
-    if (prov_ident_decode(ca->der, &cert, NULL) != PROV_OK)
-        report(c, "holds no certificate that can be read");
+    rc = prov_ident_decode(ca->der, &cert, &c->err);
+    if (rc == PROV_ENOMEM)
+        c->rc = rc;
+    else if (rc != PROV_OK)
+        report(c, "holds no certificate that can be read: %s", c->err.text);
     else if (reg_subject_key(X509_get_subject_name(cert), subject))
         need_link(c, REG_CA_OF_SUBJECT, "subject", prov_span(subject, sizeof subject), key);
     X509_free(cert);
@@ -141,6 +145,35 @@ static bool has_principal(const struct prov_thing *thing, struct prov_span id)
     return false;
 }
 
+/* The certificate itself, and what its twins would be known by. */
+static void check_leaf(struct check *c, const struct prov_id *id)
+{
+    struct prov_id signed_id;
+    struct prov_span der;
+    X509 *leaf = NULL;
+    enum prov_rc rc;
+
+    if (!there(c, REG_CERT_DER, prov_id_span(id))) {
+        report(c, "has no DER");
+        return;
+    }
+    rc = c->rc;
+    if (rc == PROV_OK)
+        rc = prov_cert_der(&c->tx, id, &der);
+    if (rc == PROV_OK)
+        rc = prov_ident_decode(der, &leaf, &c->err);
+    if (rc == PROV_OK)
+        rc = prov_ident_signed_id(leaf, &signed_id);
+    X509_free(leaf);
+    if (rc == PROV_OK)
+        need_link(c, REG_CERT_OF_SIGNED, "signed parts", reg_signed_owner(&signed_id),
+                  prov_id_span(id));
+    else if (rc == PROV_EINVAL || rc == PROV_ETOOBIG)
+        report(c, "has DER that cannot be read: %s", c->err.text);
+    else
+        c->rc = rc;
+}
+
 static void check_cert(struct check *c, struct prov_span key, const void *object)
 {
     uint8_t target[1 + PROV_ID_LEN] = { 'c' };
@@ -153,8 +186,7 @@ static void check_cert(struct check *c, struct prov_span key, const void *object
     }
     if ((size_t)cert->status >= PROV_CERT_STATUSES)
         report(c, "has status number %u, which is none", (unsigned)cert->status);
-    if (!there(c, REG_CERT_DER, key))
-        report(c, "has no DER");
+    check_leaf(c, &cert->id);
     if (!prov_id_is_zero(&cert->ca_id)) /* the CA itself may have been deleted */
         need_link(c, REG_CERT_OF_CA, "CA certificate", prov_id_span(&cert->ca_id), key);
     memcpy(target + 1, cert->id.b, PROV_ID_LEN);
@@ -286,6 +318,7 @@ static const struct ends {
     enum reg_table owner, member; /* NO_TABLE: not to be looked for */
 } ends[] = {
     { REG_CERT_OF_CA, PROV_ID_LEN, NO_TABLE, REG_CERT }, /* a deleted CA's certificates stay */
+    { REG_CERT_OF_SIGNED, REG_SIGNED_PREFIX, NO_TABLE, REG_CERT },
     { REG_CA_OF_SUBJECT, 4, NO_TABLE, REG_CA },
     { REG_CA_OF_TEMPLATE, 0, REG_TEMPLATE, REG_CA },
     { REG_TARGET_OF_POLICY, 0, REG_POLICY, NO_TABLE }, /* by its first byte */

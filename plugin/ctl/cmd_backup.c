@@ -63,7 +63,7 @@ static void say_restore(struct ctl *ctl, const char *dir, uint64_t bytes)
             "%s, remove the lock.mdb there, see to it that the broker's\n"
             "user owns the file, and start the broker.\n",
             prov_buf_cstr(&size), dir, ctl->db);
-    prov_buf_release(&size);
+    ctl_release(&ctl->out, &size);
 }
 
 static enum prov_rc copy(struct ctl *ctl, char *dir)

@@ -196,7 +196,7 @@ static void field_cure(struct story *s, enum prov_reason reason, const struct pr
     prov_buf_init(&cure, 16384);
     put_cure(s, &cure, reason, attempt);
     ctl_field(s->ctl, "what to do", prov_buf_span(&cure));
-    prov_buf_release(&cure);
+    ctl_release(&s->ctl->out, &cure);
 }
 
 /* The steps before the one that decided were passed; those behind it were not reached. */
@@ -341,7 +341,7 @@ static void put_cure_text(struct story *s, struct prov_doc *d, cJSON *into, enum
     prov_buf_init(&cure, 16384);
     put_cure(s, &cure, reason, attempt);
     prov_doc_text_if(d, into, "cure", prov_buf_span(&cure));
-    prov_buf_release(&cure);
+    ctl_release(&s->ctl->out, &cure);
 }
 
 static void put_fate(struct story *s, struct prov_doc *d)

@@ -158,7 +158,7 @@ static void say_change(struct status *s)
     ctl_put_ago(&text, s->change.at_ms, s->ctl->tx.now_ms);
     prov_buf_add_str(&text, ")");
     ctl_field(s->ctl, "last change", prov_buf_span(&text));
-    prov_buf_release(&text);
+    ctl_release(&s->ctl->out, &text);
 }
 
 static void say_store(struct status *s)
@@ -174,7 +174,7 @@ static void say_store(struct status *s)
     ctl_field(s->ctl, "account id", prov_span_str(s->settings.account_id));
     ctl_field(s->ctl, "region", prov_span_str(s->settings.region));
     say_change(s);
-    prov_buf_release(&size);
+    ctl_release(&s->ctl->out, &size);
 }
 
 static void say_counts(struct status *s)
@@ -239,7 +239,7 @@ static void put_change(struct status *s, struct prov_doc *d)
     prov_doc_text(d, change, "kind", prov_span_str(change_name(s->change.kind)));
     prov_doc_text_if(d, change, "key", prov_buf_span(&key));
     prov_doc_time(d, change, "timestamp", s->change.at_ms);
-    prov_buf_release(&key);
+    ctl_release(&s->ctl->out, &key);
 }
 
 static void put_attempts(struct status *s, struct prov_doc *d)

@@ -310,6 +310,6 @@ enum prov_rc ctl_template_eval(struct ctl *ctl)
     prov_ident_free(e.ident);
     X509_free(e.cert);
     prov_buf_release(&e.der);
-    prov_buf_release(&e.missing);
+    ctl_release(&ctl->out, &e.missing);
     return rc;
 }

@@ -112,6 +112,8 @@ static enum prov_rc run_verb(struct ctl *ctl)
     if (rc == PROV_OK)
         rc = verb->run(ctl);
     if (rc == PROV_OK)
+        rc = ctl->out.rc; /* nothing is done that cannot be told */
+    if (rc == PROV_OK)
         rc = ctl_end(ctl);
     prov_txn_abort(ctl->tx.txn);
     ctl->tx.txn = NULL;

@@ -72,13 +72,12 @@ static void put_options(struct prov_buf *out, const char *title, const struct ct
     if (options == NULL)
         return;
     prov_buf_addf(out, "\n%s\n", title);
-    prov_buf_init(&left, 256);
     for (; options->help != NULL; options++) {
-        prov_buf_clear(&left);
+        prov_buf_init(&left, 256);
         put_option(&left, options);
         put_row(out, prov_buf_span(&left), 30, width, options->help);
+        ctl_release(out, &left);
     }
-    prov_buf_release(&left);
 }
 
 void ctl_put_synopsis(struct prov_buf *out, const struct ctl_noun *noun,
@@ -96,9 +95,8 @@ void ctl_put_synopsis(struct prov_buf *out, const struct ctl_noun *noun,
         para_add(&p, word);
     while (ctl_item(&words, &word))
         para_add(&p, word);
-    prov_buf_init(&piece, 256);
     for (const struct ctl_option *o = verb->options; o != NULL && o->help != NULL; o++) {
-        prov_buf_clear(&piece);
+        prov_buf_init(&piece, 256);
         if (!o->needed)
             prov_buf_add_u8(&piece, '[');
         put_option(&piece, o);
@@ -107,8 +105,8 @@ void ctl_put_synopsis(struct prov_buf *out, const struct ctl_noun *noun,
         if (ctl_opt_kind(o->id) == CTL_VALUES)
             prov_buf_add_str(&piece, "…");
         para_add(&p, prov_buf_span(&piece));
+        ctl_release(out, &piece);
     }
-    prov_buf_release(&piece);
 }
 
 /* ---- the three levels -------------------------------------------------------------------------
@@ -133,15 +131,14 @@ static void help_noun(const struct ctl_noun *noun, size_t width, struct prov_buf
     prov_buf_addf(out, "provctl %s VERB …\n\n", noun->name);
     put_wrapped(out, 0, width, noun->summary);
     prov_buf_add_str(out, "\nVerbs:\n");
-    prov_buf_init(&left, 256);
     for (size_t i = 0; i < noun->n_verbs; i++) {
         const struct ctl_verb *verb = &noun->verbs[i];
 
-        prov_buf_clear(&left);
+        prov_buf_init(&left, 256);
         prov_buf_addf(&left, "%s%s%s", verb->name, verb->words[0] != '\0' ? " " : "", verb->words);
         put_row(out, prov_buf_span(&left), 34, width, verb->summary);
+        ctl_release(out, &left);
     }
-    prov_buf_release(&left);
     prov_buf_addf(out, "\n%s", noun->teach);
     prov_buf_addf(out, "\n`provctl help %s VERB` tells the options of one, with examples.\n",
                   noun->name);

@@ -110,31 +110,36 @@ static enum prov_rc start_after(struct walk *w)
     return PROV_OK;
 }
 
-static const char *marker(const struct walk *w, char out[static PROV_STORE_KEY_MAX * 4 + 1])
+/* What --after takes to go on from here. */
+static void put_marker(const struct walk *w, struct prov_buf *out)
 {
-    if (w->list->ids && w->last_n == PROV_ID_LEN)
-        prov_hex(w->last, PROV_ID_LEN, out);
-    else
-        (void)ctl_shown(prov_span(w->last, w->last_n), out, PROV_STORE_KEY_MAX * 4 + 1);
-    return out;
+    char hex[PROV_ID_HEX + 1];
+
+    if (w->list->ids && w->last_n == PROV_ID_LEN) {
+        prov_hex(w->last, PROV_ID_LEN, hex);
+        prov_buf_add_str(out, hex);
+    } else {
+        ctl_put_text(out, prov_span(w->last, w->last_n));
+    }
 }
 
 static void finish(struct walk *w)
 {
-    char next[PROV_STORE_KEY_MAX * 4 + 1];
     struct ctl *ctl = w->ctl;
+    struct prov_buf next;
 
-    if (ctl->json) {
-        prov_buf_add_str(&ctl->out, w->rows == 0 ? "]" : "\n  ]");
-        if (w->more)
-            prov_buf_addf(&ctl->out, ",\n  \"%s\": \"%s\"", w->list->json_token, marker(w, next));
-        prov_buf_add_str(&ctl->out, "\n}\n");
-        return;
-    }
-    if (w->rows == 0 && !w->more)
+    prov_buf_init(&next, PROV_STORE_KEY_MAX * 4);
+    put_marker(w, &next);
+    if (ctl->json && w->more)
+        prov_buf_addf(&ctl->out, "%s],\n  \"%s\": \"%s\"\n}\n", w->rows == 0 ? "" : "\n  ",
+                      w->list->json_token, prov_buf_cstr(&next));
+    else if (ctl->json)
+        prov_buf_addf(&ctl->out, "%s]\n}\n", w->rows == 0 ? "" : "\n  ");
+    else if (w->more)
+        ctl_note(ctl, "more follow: --after %s", prov_buf_cstr(&next));
+    else if (w->rows == 0)
         ctl_note(ctl, "%s", w->list->none);
-    if (w->more)
-        ctl_note(ctl, "more follow: --after %s", marker(w, next));
+    ctl_release(&ctl->out, &next);
 }
 
 enum prov_rc ctl_list(struct ctl *ctl, const struct ctl_list *list)
@@ -217,6 +222,6 @@ enum prov_rc ctl_field_list(struct ctl *ctl, const char *label, enum prov_list_k
         prov_buf_add_str(&list.text, ", …");
     if (rc == PROV_OK)
         ctl_field(ctl, label, list.n == 0 ? PROV_LIT("none") : prov_buf_span(&list.text));
-    prov_buf_release(&list.text);
+    ctl_release(&ctl->out, &list.text);
     return rc;
 }

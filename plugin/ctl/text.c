@@ -58,21 +58,6 @@ void ctl_put_text(struct prov_buf *out, struct prov_span s)
     }
 }
 
-const char *ctl_shown(struct prov_span s, char *out, size_t cap)
-{
-    struct prov_buf b;
-    struct prov_span text;
-
-    prov_buf_init(&b, s.n * 4 + 1);
-    ctl_put_text(&b, s);
-    text = prov_buf_span(&b);
-    if (text.n >= cap)
-        text = ctl_cut(text, cap - 1);
-    (void)prov_span_copy(text, out, cap);
-    prov_buf_release(&b);
-    return out;
-}
-
 /* wcwidth says -1 for what the C library's tables do not know. */
 static size_t char_width(uint32_t c)
 {
@@ -102,6 +87,13 @@ size_t ctl_width(struct prov_span s)
         n = n == 0 ? 1 : n;
     }
     return used;
+}
+
+void ctl_release(struct prov_buf *answer, struct prov_buf *text)
+{
+    if (answer->rc == PROV_OK)
+        answer->rc = text->rc;
+    prov_buf_release(text);
 }
 
 /* ---- times and sizes --------------------------------------------------------------------------

@@ -18,13 +18,15 @@ struct ctl_look {
 
 enum ctl_style { CTL_PLAIN, CTL_HEAD, CTL_GOOD, CTL_WAITING, CTL_BAD, CTL_STYLES };
 
+/* Frees a text that went into an answer: when it could not be made whole, neither can the answer.
+ */
+void ctl_release(struct prov_buf *answer, struct prov_buf *text);
+
 /*
  * UTF-8 as it is, but control characters, characters that turn the direction of writing, and bytes
  * that are no UTF-8 as \xNN.
  */
 void ctl_put_text(struct prov_buf *out, struct prov_span s);
-/* The same inside a buffer of the caller's, cut where it does not fit. */
-const char *ctl_shown(struct prov_span s, char *out, size_t cap);
 
 /* Columns that text which ctl_put_text wrote takes up; wide characters are two. */
 size_t ctl_width(struct prov_span s);

@@ -267,22 +267,23 @@ static void verdict_is_what_the_broker_would_say(void **state)
 static void expired_certificate_would_be_refused(void **state)
 {
     struct rig *r = *state;
-    struct pki_cert old =
-        pki_make(&(struct pki_spec){ .subject = "/CN=old", .not_before_s = -20, .not_after_s = 1 });
-    struct prov_cert_registration reg = { .without_ca = true, .status = PROV_CERT_ACTIVE };
-    char hex[PROV_ID_HEX + 1];
-    struct prov_id id;
+    struct pki_cert old = pki_make(&(struct pki_spec){
+        .subject = "/CN=old", .now_s = T0 / 1000, .not_before_s = -20, .not_after_s = 1000 });
     size_t n;
     uint8_t *der = pki_der(old.x509, &n);
+    const struct prov_cert_registration reg = { .der = prov_span(der, n),
+                                                .without_ca = true,
+                                                .status = PROV_CERT_ACTIVE };
+    char hex[PROV_ID_HEX + 1];
+    struct prov_id id;
 
-    reg.der = prov_span(der, n);
-    rig_open(r); /* whose clock stands in 2023 */
-    r->tx.now_ms = 0;
+    rig_open(r); /* whose clock stands at T0 */
     rig_do(r, prov_cert_register(&r->tx, &reg, &id));
     rig_close(r);
     prov_id_hex(&id, hex);
     ctl_json(r, "explain", hex);
     assert_string_equal(text_at(r, "verdict.outcome"), "REFUSED");
+    assert_string_equal(text_at(r, "verdict.reason"), "expired");
     free(der);
     pki_free(&old);
 }
