@@ -5,11 +5,6 @@
 #include "ctl.h"
 #include "nouns.h"
 
-/* Where `cmake --install` puts the plugin. */
-#ifndef PROV_PLUGIN_PATH
-#define PROV_PLUGIN_PATH "/usr/lib/mosquitto_provisioning.so"
-#endif
-
 static enum prov_rc answer_json(struct ctl *ctl, const char *dir,
                                 const struct prov_settings *settings)
 {

@@ -93,8 +93,9 @@ static enum prov_rc gather_params(struct eval *e)
         add_param(e, (struct prov_param){ given[i].name, given[i].value });
     add_param(e, (struct prov_param){ PROV_LIT(PROV_PARAM_CERTIFICATE_ID),
                                       prov_span(e->id_hex, PROV_ID_HEX) });
-    if (e->ident == NULL || e->info.type != PROV_TEMPLATE_JITP) /* reference 2.3 */
+    if (e->ident == NULL)
         return PROV_OK;
+    /* FLEET_PROVISIONING templates cannot declare more than the id (reference 2.3). */
     n = prov_params_builtin(e->ident, prov_span(e->id_hex, PROV_ID_HEX), builtin);
     for (size_t i = 0; i < n; i++)
         add_param(e, builtin[i]);

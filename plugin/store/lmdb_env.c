@@ -33,9 +33,12 @@ static void give_to_owner_of(const struct stat *owner, int dir_fd, const char *n
 
     if (geteuid() != 0 || owner->st_uid == 0)
         return;
-    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 0 &&
-        (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1)))
-        (void)fchownat(dir_fd, name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW);
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != 0)
+        return;
+    if (!S_ISDIR(st.st_mode) && !(S_ISREG(st.st_mode) && st.st_nlink == 1))
+        return;
+    if (fchownat(dir_fd, name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+        errno = 0; /* the file stays root's, and whoever cannot open it is told so */
 }
 
 /* Opens the directory that dir is in; *base is the last part of its name. */

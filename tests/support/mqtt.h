@@ -26,8 +26,9 @@ enum mqtt_version { MQTT_V311 = 4, MQTT_V5 = 5 };
 
 /*
  * The client's side of TLS. It checks nothing that the broker should check: any certificate goes
- * out as given, however weak, expired or unfit. All pointers are borrowed until mqtt_start (or
- * mqtt_tls_context) returns.
+ * out as given, however weak, expired or unfit. Only where TLS has no signature algorithm for its
+ * key, such as for secp256k1 in TLS 1.3, OpenSSL sends none. All pointers are borrowed until
+ * mqtt_start (or mqtt_tls_context) returns.
  */
 struct mqtt_tls {
     X509 *trust;        /* the server must chain to this; NULL: any server will do */

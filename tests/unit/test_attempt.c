@@ -241,6 +241,26 @@ static void failed_put_leaves_nothing_behind(void **state)
         assert_int_equal(reg_each_write(r, put_one, NULL), 1);
 }
 
+static enum prov_rc tell_all(struct reg *r, void *ctx)
+{
+    struct told t = { .want = 9 };
+    const enum prov_rc rc = prov_attempt_each(&r->tx, tell, &t);
+
+    (void)ctx;
+    if (rc == PROV_OK)
+        assert_string_equal(t.text, "b a");
+    return rc;
+}
+
+static void telling_without_memory_is_an_error(void **state)
+{
+    struct reg *r = *state;
+
+    put(r, 1, "a");
+    put(r, 2, "b");
+    assert_true(reg_each_allocation(r, tell_all, NULL) > 0);
+}
+
 static const struct CMUnitTest attempt[] = {
     REG_TEST(ids_grow_with_time_and_when_the_clock_steps_back),
     REG_TEST(very_many_ids_in_one_millisecond_go_on_into_the_next),
@@ -252,5 +272,6 @@ static const struct CMUnitTest attempt[] = {
     REG_TEST(oldest_attempts_are_forgotten_beyond_the_limit),
     REG_TEST(damaged_attempt_is_passed_over),
     REG_TEST(failed_put_leaves_nothing_behind),
+    REG_TEST(telling_without_memory_is_an_error),
 };
 REG_MAIN(attempt)

@@ -188,6 +188,28 @@ static void failed_append_leaves_nothing_behind(void **state)
         assert_int_equal(reg_each_write(r, append_two, NULL), 4);
 }
 
+static enum prov_rc read_all(struct reg *r, void *ctx)
+{
+    struct seen s = { .n = 0 };
+    bool missed;
+    enum prov_rc rc;
+
+    (void)ctx;
+    rc = prov_feed_read(&r->tx, 0, &missed, note, &s);
+    if (rc == PROV_OK)
+        assert_true(!missed && s.n == 2);
+    return rc;
+}
+
+static void reading_without_memory_is_an_error_and_nothing_missed(void **state)
+{
+    struct reg *r = *state;
+
+    append(r, "a");
+    append(r, "b");
+    assert_true(reg_each_allocation(r, read_all, NULL) > 2);
+}
+
 static const struct CMUnitTest feed[] = {
     REG_TEST(new_feed_is_empty),
     REG_TEST(entries_are_numbered_from_one_and_read_in_order),
@@ -197,5 +219,6 @@ static const struct CMUnitTest feed[] = {
     REG_TEST(oldest_entries_are_forgotten_beyond_the_limit),
     REG_TEST(damaged_entry_counts_as_missed),
     REG_TEST(failed_append_leaves_nothing_behind),
+    REG_TEST(reading_without_memory_is_an_error_and_nothing_missed),
 };
 REG_MAIN(feed)

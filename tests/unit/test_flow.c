@@ -613,17 +613,13 @@ static void without_a_template_the_certificate_waits_for_somebody(void **state)
 
 static void template_decides_the_status(void **state)
 {
+    const struct prov_span name = S("off");
     struct reg *r = *state;
     struct scene s;
 
     scene_init(&s, r, NULL, "/CN=dev-1");
     reg_template(r, "off", INACTIVE);
-    reg_ok(r, prov_ca_update(
-                  &r->tx, &s.ca_id,
-                  &(struct prov_ca_change){ .template_name = &(struct prov_span){ NULL, 0 } }));
-    reg_ok(r, prov_ca_update(&r->tx, &s.ca_id,
-                             &(struct prov_ca_change){ .template_name = &(struct prov_span){
-                                                           (const uint8_t *)"off", 3 } }));
+    reg_ok(r, prov_ca_update(&r->tx, &s.ca_id, &(struct prov_ca_change){ .template_name = &name }));
     arrive(&s, r);
     prepare(&s, r);
     apply(&s, r);
@@ -631,6 +627,25 @@ static void template_decides_the_status(void **state)
     assert_int_equal(status_of(&s, r), PROV_CERT_INACTIVE);
     assert_string_equal(s.contact->thing_name, "");
     assert_decision(admit(r, &s.leaf), PROV_REFUSED, PROV_REASON_CERT_INACTIVE);
+    scene_free(&s);
+}
+
+static void template_may_leave_the_certificate_to_somebody_else(void **state)
+{
+    const struct prov_span name = S("thing-only");
+    struct reg *r = *state;
+    struct scene s;
+
+    scene_init(&s, r, NULL, "/CN=dev-1");
+    reg_template(r, "thing-only", "{" NAMED_BY_CN "'Resources':{" THING "}}");
+    reg_ok(r, prov_ca_update(&r->tx, &s.ca_id, &(struct prov_ca_change){ .template_name = &name }));
+    arrive(&s, r);
+    prepare(&s, r);
+    apply(&s, r);
+    assert_reason(&s, PROV_REASON_CERT_PENDING);
+    assert_int_equal(status_of(&s, r), PROV_CERT_PENDING_ACTIVATION);
+    assert_string_equal(things(r), "dev-1");
+    assert_string_equal(s.contact->thing_name, "dev-1");
     scene_free(&s);
 }
 
@@ -1134,6 +1149,7 @@ static const struct CMUnitTest flow[] = {
     REG_TEST(first_contact_records_provisions_and_activates),
     REG_TEST(without_a_template_the_certificate_waits_for_somebody),
     REG_TEST(template_decides_the_status),
+    REG_TEST(template_may_leave_the_certificate_to_somebody_else),
     REG_TEST(failing_template_leaves_the_record_and_the_attempt),
     REG_TEST(cured_template_lets_the_device_in_when_it_tries_again),
     REG_TEST(template_cured_between_prepare_and_apply_counts),

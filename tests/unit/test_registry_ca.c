@@ -125,6 +125,55 @@ static void arn_names_account_and_region(void **state)
     prov_buf_release(&arn);
 }
 
+static void damaged_settings_are_an_error(void **state)
+{
+    static const struct prov_span damaged[] = { PROV_LIT("\x01"), PROV_LIT("\x01\x0e"
+                                                                           "12345678901234") };
+    char code[PROV_ID_HEX + 1];
+    struct reg *r = *state;
+    struct prov_settings s;
+    struct prov_buf arn;
+
+    prov_buf_init(&arn, 100);
+    for (size_t i = 0; i < PROV_COUNT(damaged); i++) {
+        reg_ok(r, reg_put_bytes(&r->tx, REG_META, S("settings"), damaged[i]));
+        reg_refused(r, prov_settings_get(&r->tx, &s), PROV_ESTORE, "InternalFailureException");
+        reg_refused(r, prov_settings_set(&r->tx, NULL, "eu"), PROV_ESTORE,
+                    "InternalFailureException");
+        reg_refused(r, prov_registration_code(&r->tx, code), PROV_ESTORE,
+                    "InternalFailureException");
+        reg_refused(r, prov_arn(&r->tx, "thing", S("a"), &arn), PROV_ESTORE,
+                    "InternalFailureException");
+    }
+    prov_buf_release(&arn);
+}
+
+static enum prov_rc change_settings(struct reg *r, void *ctx)
+{
+    char code[PROV_ID_HEX + 1];
+    struct prov_buf arn;
+    enum prov_rc rc;
+
+    (void)ctx;
+    prov_buf_init(&arn, 100);
+    rc = prov_settings_set(&r->tx, "123456789012", "eu");
+    if (rc == PROV_OK)
+        rc = prov_registration_code(&r->tx, code);
+    if (rc == PROV_OK)
+        rc = prov_arn(&r->tx, "thing", S("a"), &arn);
+    prov_buf_release(&arn);
+    return rc;
+}
+
+static void failed_change_of_settings_leaves_nothing_behind(void **state)
+{
+    struct reg *r = *state;
+
+    assert_true(reg_each_allocation(r, change_settings, NULL) > 4);
+    if (!r->lmdb)
+        assert_int_equal(reg_each_write(r, change_settings, NULL), 4);
+}
+
 /* ---- registration ---------------------------------------------------------------------------- */
 
 static void ca_is_described_as_it_was_registered(void **state)
@@ -721,6 +770,8 @@ static const struct CMUnitTest registry_ca[] = {
     REG_TEST(registration_code_is_made_once),
     REG_TEST(registration_code_is_not_made_by_a_reader),
     REG_TEST(arn_names_account_and_region),
+    REG_TEST(damaged_settings_are_an_error),
+    REG_TEST(failed_change_of_settings_leaves_nothing_behind),
     REG_TEST(ca_is_described_as_it_was_registered),
     REG_TEST(ca_is_registered_as_it_was_asked),
     REG_TEST(ca_is_registered_once_and_the_refusal_tells_its_id),

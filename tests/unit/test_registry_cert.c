@@ -893,7 +893,7 @@ static void check_finds_what_does_not_fit_together(void **state)
         { PROV_LIT("s1234\0gone"), "refers to a member gone, which does not exist" },
     };
     struct reg *r = *state;
-    const struct prov_id id = furnish(r);
+    const struct prov_id id = furnish(r), wrong = { { 1 } };
     struct prov_thing thing;
     struct prov_cert cert;
 
@@ -918,9 +918,44 @@ static void check_finds_what_does_not_fit_together(void **state)
     assert_non_null(strstr(reg_problems(r), "status number 77"));
     reg_abort(r);
     cert = get(r, &id);
-    reg_ok(r, reg_put(&r->tx, REG_CERT, &reg_cert_record, prov_id_span(&(struct prov_id){ { 1 } }),
-                      &cert));
+    reg_ok(r, reg_put(&r->tx, REG_CERT, &reg_cert_record, prov_id_span(&wrong), &cert));
     assert_non_null(strstr(reg_problems(r), "filed under another id"));
+    reg_abort(r);
+    plant(r, REG_CERT_DER, prov_id_span(&id), S("no certificate"));
+    assert_non_null(strstr(reg_problems(r), "has DER that cannot be read"));
+}
+
+/* Records as they are, under keys that are not theirs. */
+static void check_finds_what_is_filed_wrongly(void **state)
+{
+    static const struct {
+        enum reg_table table;
+        const char *says;
+    } rows[] = { { REG_CA, "filed under another id" },
+                 { REG_THING, "thing elsewhere is filed under another name" },
+                 { REG_GROUP, "thing group elsewhere is filed under another name" } };
+    struct reg *r = *state;
+    uint8_t key[PROV_STORE_KEY_MAX];
+    struct prov_span value;
+    struct prov_ca ca = { .der = S("no certificate"), .id = { { 1 } } };
+
+    (void)furnish(r);
+    reg_commit(r);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        uint8_t copy[4096];
+
+        assert_int_equal(
+            prov_txn_get(r->tx.txn, rows[i].table, first_key(r, rows[i].table, '\0', key), &value),
+            PROV_OK);
+        assert_true(value.n <= sizeof copy);
+        memcpy(copy, value.p, value.n);
+        plant(r, rows[i].table, S("elsewhere"), prov_span(copy, value.n));
+        if (strstr(reg_problems(r), rows[i].says) == NULL)
+            fail_msg("row %zu: %s", i, reg_problems(r));
+        reg_abort(r);
+    }
+    reg_ok(r, reg_put(&r->tx, REG_CA, &reg_ca_record, prov_id_span(&ca.id), &ca));
+    assert_non_null(strstr(reg_problems(r), "holds no certificate that can be read"));
 }
 
 static void no_problem(void *ctx, const char *text)
@@ -1006,6 +1041,27 @@ static enum prov_rc revoke_and_delete(struct reg *r, void *ctx)
     return rc != PROV_OK ? rc : prov_cert_delete(&r->tx, &w->id, true);
 }
 
+static enum prov_rc rebind(struct reg *r, void *ctx)
+{
+    const struct prov_id *ids = ctx;
+    enum prov_rc rc;
+
+    rc = prov_client_bind(&r->tx, S("c"), &ids[0]);
+    if (rc == PROV_OK)
+        rc = prov_client_bind(&r->tx, S("c"), &ids[1]);
+    return rc != PROV_OK ? rc : prov_client_unbind(&r->tx, S("c"));
+}
+
+static void failed_binding_leaves_nothing_behind(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id ids[] = { reg_cert(r), reg_cert(r) };
+
+    assert_true(reg_each_allocation(r, rebind, ids) > 0);
+    if (!r->lmdb)
+        assert_int_equal(reg_each_write(r, rebind, ids), 8);
+}
+
 static void failure_of_any_step_leaves_nothing_behind(void **state)
 {
     struct reg *r = *state;
@@ -1063,9 +1119,11 @@ static const struct CMUnitTest registry_cert[] = {
     REG_TEST(check_finds_every_record_that_is_missing),
     REG_TEST(check_finds_damaged_records_in_every_table),
     REG_TEST(check_finds_what_does_not_fit_together),
+    REG_TEST(check_finds_what_is_filed_wrongly),
     REG_TEST(check_without_memory_is_no_finding),
     REG_TEST(dangling_client_does_not_keep_a_certificate_from_going),
     REG_TEST(damaged_record_is_an_error_that_says_so),
+    REG_TEST(failed_binding_leaves_nothing_behind),
     REG_TEST(failure_of_any_step_leaves_nothing_behind),
 };
 REG_MAIN(registry_cert)

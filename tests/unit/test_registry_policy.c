@@ -160,6 +160,39 @@ static void versions_are_listed_by_number(void **state)
     assert_string_equal(reg_list(r, kind, S("none"), NONE), "");
 }
 
+static void name_of_any_length_is_looked_for(void **state)
+{
+    static const size_t lengths[] = { PROV_MAX_NAME,          PROV_MAX_NAME + 1,
+                                      PROV_STORE_KEY_MAX - 1, PROV_STORE_KEY_MAX,
+                                      PROV_STORE_KEY_MAX + 1, 4000 };
+    static char name[4000];
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    struct prov_version_info version;
+
+    memset(name, 'x', sizeof name);
+    for (size_t i = 0; i < PROV_COUNT(lengths); i++) {
+        const struct prov_span s = prov_span(name, lengths[i]);
+
+        reg_refused(r, prov_policy_version_get(&r->tx, s, 1, &version), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_policy_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_policy_attach_cert(&r->tx, s, &id), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_policy_attach_group(&r->tx, s, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_ok(r, prov_policy_detach_cert(&r->tx, s, &id));
+        reg_refused(r, prov_policy_detach_group(&r->tx, s, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_group_add(&r->tx, s, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_group_remove(&r->tx, s, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_group_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_group_create(&r->tx, S("g"), s, NONE), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_type_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_billing_add(&r->tx, s, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_billing_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_template_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_thing_attach(&r->tx, s, &id, false), PROV_ENOTFOUND, NOT_FOUND);
+        reg_refused(r, prov_thing_detach(&r->tx, s, &id), PROV_ENOTFOUND, NOT_FOUND);
+    }
+}
+
 static void default_version_is_not_deleted(void **state)
 {
     struct reg *r = *state;
@@ -393,6 +426,7 @@ static const struct CMUnitTest registry_policy[] = {
     REG_TEST(new_version_is_in_force_when_it_is_made_so),
     REG_TEST(policy_has_five_versions_and_numbers_are_not_used_again),
     REG_TEST(versions_are_listed_by_number),
+    REG_TEST(name_of_any_length_is_looked_for),
     REG_TEST(default_version_is_not_deleted),
     REG_TEST(policy_in_use_or_with_versions_is_not_deleted),
     REG_TEST(policy_is_attached_to_a_certificate_and_detached),
