@@ -126,6 +126,14 @@ static const enum prov_reason by_fault[] = {
 
 _Static_assert(PROV_COUNT(by_fault) == PROV_CERT_FAULTS, "a fault was added without a reason");
 
+/* A gap in the table must not let anybody in. */
+static enum prov_reason fault_reason(enum prov_cert_fault fault)
+{
+    if (fault == PROV_CERT_GOOD)
+        return PROV_REASON_NONE;
+    return by_fault[fault] != PROV_REASON_NONE ? by_fault[fault] : PROV_REASON_MALFORMED;
+}
+
 enum prov_reason prov_flow_ca_admits(const struct prov_ca *ca, int64_t now_s)
 {
     if (!ca->active)
@@ -141,7 +149,7 @@ static struct prov_decision admit_unknown(X509 *leaf, const struct prov_id *id,
 {
     struct prov_decision d = { PROV_NEW, PROV_REASON_NONE, *id, ca->id };
 
-    d.reason = by_fault[prov_cert_check_leaf(leaf, now_s)];
+    d.reason = fault_reason(prov_cert_check_leaf(leaf, now_s));
     if (d.reason == PROV_REASON_NONE)
         d.reason = prov_flow_ca_admits(ca, now_s);
     if (d.reason != PROV_REASON_NONE)

@@ -98,7 +98,9 @@ enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id
     if (rc != PROV_OK)
         return prov_nomem(tx->err);
     rc = reg_link_first(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), member, &n);
-    if (rc == PROV_OK && n == PROV_ID_LEN)
+    if (rc == PROV_OK) /* a damaged certificate that was deleted leaves its entry */
+        rc = n == PROV_ID_LEN ? reg_exists(tx, REG_CERT, prov_span(member, n)) : PROV_ENOTFOUND;
+    if (rc == PROV_OK)
         memcpy(registered->b, member, PROV_ID_LEN);
     return rc;
 }
@@ -179,10 +181,9 @@ static enum prov_rc find_ca(struct prov_tx *tx, X509 *leaf, struct prov_ca *ca)
     rc = prov_ca_by_issuer(tx, leaf, candidates, &n);
     for (size_t i = 0; rc == PROV_OK && i < n && !(found && ca->active); i++) {
         rc = try_ca(tx, leaf, &candidates[i], &tried, &signed_by);
-        if (rc != PROV_OK || !signed_by || (found && !tried.active))
-            continue;
-        *ca = tried;
-        found = true;
+        if (rc == PROV_OK && signed_by)
+            *ca = tried;
+        found = found || signed_by;
     }
     if (rc != PROV_OK || found)
         return rc;
@@ -367,10 +368,10 @@ static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, 
     return PROV_OK;
 }
 
-/* What the certificate's twins were known by. */
-static enum prov_rc stored_signed_id(struct prov_tx *tx, const struct prov_id *id,
-                                     struct prov_id *signed_id)
+/* The entry that the certificate's twins are known by; without its DER there is no finding it. */
+static enum prov_rc forget_signed(struct prov_tx *tx, const struct prov_id *id)
 {
+    struct prov_id signed_id;
     struct prov_span der;
     X509 *leaf = NULL;
     enum prov_rc rc;
@@ -378,16 +379,20 @@ static enum prov_rc stored_signed_id(struct prov_tx *tx, const struct prov_id *i
     rc = prov_cert_der(tx, id, &der);
     if (rc == PROV_OK)
         rc = prov_ident_decode(der, &leaf, tx->err);
-    if (rc == PROV_OK)
-        rc = prov_ident_signed_id(leaf, signed_id);
+    if (rc == PROV_OK && prov_ident_signed_id(leaf, &signed_id) != PROV_OK)
+        rc = prov_nomem(tx->err);
     X509_free(leaf);
-    return rc;
+    if (rc == PROV_ENOTFOUND || rc == PROV_EINVAL || rc == PROV_ETOOBIG)
+        return PROV_OK;
+    if (rc != PROV_OK)
+        return rc;
+    return reg_link_del(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), prov_id_span(id));
 }
 
 enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool force)
 {
     struct prov_cert cert;
-    struct prov_id ca_id, signed_id;
+    struct prov_id ca_id;
     enum prov_rc rc;
 
     rc = prov_cert_get(tx, id, &cert);
@@ -398,18 +403,16 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
         if (rc == PROV_OK)
             rc = prov_cert_get(tx, id, &cert);
     }
-    if (rc == PROV_OK)
-        rc = stored_signed_id(tx, id, &signed_id);
     if (rc != PROV_OK)
         return rc;
     ca_id = cert.ca_id;
-    rc = reg_del(tx, REG_CERT, prov_id_span(id));
+    rc = forget_signed(tx, id);
+    if (rc == PROV_OK)
+        rc = reg_del(tx, REG_CERT, prov_id_span(id));
     if (rc == PROV_OK)
         rc = reg_del(tx, REG_CERT_DER, prov_id_span(id));
     if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
         rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
-    if (rc == PROV_OK)
-        rc = reg_link_del(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), prov_id_span(id));
     if (rc == PROV_OK)
         rc = reg_forget_clients(tx, id);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(id));

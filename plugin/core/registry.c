@@ -57,13 +57,25 @@ static enum prov_rc missing_key(struct prov_tx *tx, enum reg_table table, const 
     return reg_missing(tx, what, prov_span_str(hex));
 }
 
+/*
+ * What cannot be a key of the table is not there, whatever a damaged store has under it: callers
+ * make links of names they have found, in buffers for names.
+ */
+static bool no_key(enum reg_table table, struct prov_span key)
+{
+    const bool named =
+        (table >= REG_THING && table <= REG_POLICY) || table == REG_TEMPLATE || table == REG_CLIENT;
+
+    return key.n == 0 || (named && key.n > PROV_MAX_NAME);
+}
+
 enum prov_rc reg_get(struct prov_tx *tx, enum reg_table table, const struct prov_record *type,
                      const char *what, struct prov_span key, void *object)
 {
     struct prov_span bytes;
     enum prov_rc rc;
 
-    rc = key.n == 0 ? PROV_ENOTFOUND : prov_txn_get(tx->txn, table, key, &bytes);
+    rc = no_key(table, key) ? PROV_ENOTFOUND : prov_txn_get(tx->txn, table, key, &bytes);
     if (rc == PROV_ENOTFOUND)
         return missing_key(tx, table, what, key);
     if (rc != PROV_OK)
@@ -79,7 +91,7 @@ enum prov_rc reg_exists(struct prov_tx *tx, enum reg_table table, struct prov_sp
 {
     struct prov_span bytes;
 
-    if (key.n == 0)
+    if (no_key(table, key))
         return PROV_ENOTFOUND;
     return reg_store_result(tx, prov_txn_get(tx->txn, table, key, &bytes));
 }

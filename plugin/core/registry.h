@@ -8,7 +8,8 @@
  * (feed.h).
  *
  * Spans in the structs that the get calls fill point into the store: they live until the next call
- * that writes in this transaction, or until it ends. Names are AWS IoT's (reference sections 4, 5,
+ * that writes in this transaction, or until it ends. So they may not be passed to a call that
+ * writes, except where it says so: copy them first. Names are AWS IoT's (reference sections 4, 5,
  * 7, 8.7, 2.9), and so are the exception names in err->code.
  *
  * Thread: that of the transaction.
@@ -96,7 +97,7 @@ PROV_MUST_USE enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_
 /*
  * The registered CAs whose subject is the leaf's issuer name, in any order and any status. `n`
  * comes back as how many there are (at most PROV_MAX_CAS_PER_SUBJECT). Nobody's signature is
- * checked.
+ * checked, and names are compared by a hash of 32 bits: prov_cert_signed_by tells for certain.
  */
 PROV_MUST_USE enum prov_rc prov_ca_by_issuer(struct prov_tx *tx, X509 *leaf,
                                              struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT],
@@ -123,7 +124,7 @@ struct prov_cert {
     enum prov_cert_mode mode;
     int64_t not_before_s, not_after_s;
     int64_t created_ms, modified_ms;
-    struct prov_span common_name; /* of the subject, for lists; may be empty */
+    struct prov_span common_name; /* of the subject, cut, for lists; may be empty */
     struct prov_span policies[PROV_MAX_CERT_POLICIES];
     size_t n_policies;
     struct prov_span things[PROV_MAX_CERT_THINGS];
@@ -139,7 +140,8 @@ struct prov_cert_registration {
     enum prov_cert_status status; /* ACTIVE, INACTIVE or REVOKED */
 };
 
-/* The leaf must be signed by a registered ACTIVE CA, unless without_ca. */
+/* The leaf must be signed by a registered ACTIVE CA, unless without_ca. *id is filled in as soon as
+ * the certificate decodes, also for one that is registered already. */
 PROV_MUST_USE enum prov_rc prov_cert_register(struct prov_tx *tx,
                                               const struct prov_cert_registration *reg,
                                               struct prov_id *id);
@@ -214,7 +216,8 @@ PROV_MUST_USE enum prov_rc prov_thing_update(struct prov_tx *tx, struct prov_spa
                                              const struct prov_thing_change *change);
 /* An unknown name is PROV_OK, as on AWS; one with principals is refused. Leaves its groups. */
 PROV_MUST_USE enum prov_rc prov_thing_delete(struct prov_tx *tx, struct prov_span name);
-/* AttachThingPrincipal; again the same is PROV_OK. Exclusive rules of reference 7.4. */
+/* AttachThingPrincipal; again the same is PROV_OK, again with the other `exclusive` changes that.
+ * Exclusive rules of reference 7.4. */
 PROV_MUST_USE enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_span name,
                                              const struct prov_id *cert, bool exclusive);
 PROV_MUST_USE enum prov_rc prov_thing_detach(struct prov_tx *tx, struct prov_span name,
@@ -314,7 +317,7 @@ PROV_MUST_USE enum prov_rc prov_policy_attach_cert(struct prov_tx *tx, struct pr
                                                    const struct prov_id *cert);
 PROV_MUST_USE enum prov_rc prov_policy_attach_group(struct prov_tx *tx, struct prov_span policy,
                                                     struct prov_span group);
-/* What is not attached is PROV_OK. */
+/* What is not attached is PROV_OK. policy may point into the record that it is taken from. */
 PROV_MUST_USE enum prov_rc prov_policy_detach_cert(struct prov_tx *tx, struct prov_span policy,
                                                    const struct prov_id *cert);
 PROV_MUST_USE enum prov_rc prov_policy_detach_group(struct prov_tx *tx, struct prov_span policy,
@@ -374,7 +377,8 @@ PROV_MUST_USE enum prov_rc prov_plan_apply(struct prov_tx *tx, const struct prov
 /*
  * Which certificate a persistent MQTT session belongs to, so that what is queued for it while it is
  * away, and after a broker restart, obeys that certificate's policies. At most
- * PROV_MAX_CERT_CLIENTS per certificate: PROV_ETOOBIG.
+ * PROV_MAX_CERT_CLIENTS per certificate: PROV_ETOOBIG. Binding what is bound already writes
+ * nothing. get says PROV_ENOTFOUND without a message.
  */
 PROV_MUST_USE enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
                                             const struct prov_id *cert);

@@ -75,6 +75,11 @@ static void spoil_issuer_names(X509 *cert)
     spoil(cert, NID_issuer_alt_name);
 }
 
+static void spoil_validity(X509 *cert)
+{
+    assert_int_equal(ASN1_STRING_set(X509_getm_notAfter(cert), "tomorrow", -1), 1);
+}
+
 /* A leaf that nobody registered, under a CA that admits. */
 static void unknown_leaf_is_new_when_it_is_good_enough(void **state)
 {
@@ -99,6 +104,7 @@ static void unknown_leaf_is_new_when_it_is_good_enough(void **state)
         { "serverAuth alone", { .eku = "serverAuth" }, PROV_REASON_USAGE },
         { "for encryption", { .key_usage = "keyEncipherment" }, PROV_REASON_USAGE },
         { "critical extension", { .unknown_critical = true }, PROV_REASON_CRITICAL_EXTENSION },
+        { "validity that is none", { .edit = spoil_validity }, PROV_REASON_MALFORMED },
         { "not yet valid", { .not_before_s = 1, .not_after_s = 9 }, PROV_REASON_NOT_YET_VALID },
         { "expired", { .not_before_s = -9, .not_after_s = -1 }, PROV_REASON_EXPIRED },
     };
@@ -889,6 +895,25 @@ static void what_changed_since_prepare_is_seen(void **state)
     }
 }
 
+/* What prepare found wrong with the template is not why. */
+static void refusal_by_apply_tells_nothing_of_the_template(void **state)
+{
+    struct reg *r = *state;
+    struct scene s;
+
+    scene_init(&s, r, "tpl", "/CN=dev-1");
+    break_it(r, DISABLED);
+    arrive(&s, r);
+    prepare(&s, r);
+    assert_string_not_equal(s.contact->detail, "");
+    change(r, &s, CA_OFF);
+    apply(&s, r);
+    assert_reason(&s, PROV_REASON_CA_INACTIVE);
+    assert_string_equal(s.contact->detail, "");
+    assert_attempt(&s, r);
+    scene_free(&s);
+}
+
 static void ca_deleted_before_prepare_is_told_by_apply(void **state)
 {
     struct reg *r = *state;
@@ -1154,6 +1179,7 @@ static const struct CMUnitTest flow[] = {
     REG_TEST(cured_template_lets_the_device_in_when_it_tries_again),
     REG_TEST(template_cured_between_prepare_and_apply_counts),
     REG_TEST(what_changed_since_prepare_is_seen),
+    REG_TEST(refusal_by_apply_tells_nothing_of_the_template),
     REG_TEST(ca_deleted_before_prepare_is_told_by_apply),
     REG_TEST(record_deleted_while_a_retry_was_under_way_is_made_again),
     REG_TEST(apply_may_run_again),

@@ -996,6 +996,28 @@ static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
     assert_string_equal(reg_problems(r), "");
 }
 
+static void certificate_whose_der_is_gone_is_deleted_and_registered_again(void **state)
+{
+    static const struct prov_span wrong[] = { { NULL, 0 }, PROV_LIT("no certificate") };
+    struct reg *r = *state;
+    struct pki_cert leaf = reg_pki_leaf(r, NULL, "/CN=dev-1");
+    struct prov_cert_registration reg = { .der = reg_der(r, &leaf), .without_ca = true };
+    struct prov_id id, found;
+
+    for (size_t i = 0; i < PROV_COUNT(wrong); i++) {
+        reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+        reg_ok(r, reg_del(&r->tx, REG_CERT_DER, prov_id_span(&id)));
+        if (wrong[i].n != 0)
+            plant(r, REG_CERT_DER, prov_id_span(&id), wrong[i]);
+        reg_ok(r, prov_cert_delete(&r->tx, &id, false));
+        assert_int_equal(prov_cert_twin(&r->tx, leaf.x509, &found), PROV_ENOTFOUND);
+    }
+    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
+    reg_ok(r, prov_cert_twin(&r->tx, leaf.x509, &found));
+    assert_string_equal(reg_problems(r), "");
+    pki_free(&leaf);
+}
+
 static void damaged_record_is_an_error_that_says_so(void **state)
 {
     struct reg *r = *state;
@@ -1122,6 +1144,7 @@ static const struct CMUnitTest registry_cert[] = {
     REG_TEST(check_finds_what_is_filed_wrongly),
     REG_TEST(check_without_memory_is_no_finding),
     REG_TEST(dangling_client_does_not_keep_a_certificate_from_going),
+    REG_TEST(certificate_whose_der_is_gone_is_deleted_and_registered_again),
     REG_TEST(damaged_record_is_an_error_that_says_so),
     REG_TEST(failed_binding_leaves_nothing_behind),
     REG_TEST(failure_of_any_step_leaves_nothing_behind),

@@ -382,6 +382,28 @@ static void targets_of_a_policy_are_certificates_and_groups(void **state)
     assert_int_equal(t.n, 2);
 }
 
+/* Nobody makes such a record; what comes after has room for names. */
+static void record_under_a_name_that_is_too_long_is_not_there(void **state)
+{
+    static char name[PROV_STORE_KEY_MAX];
+    struct reg *r = *state;
+    const struct prov_span s = prov_span(name, sizeof name);
+    const struct prov_policy_info policy = { .name = s };
+    const struct prov_group group = { .name = s };
+
+    memset(name, 'x', sizeof name);
+    reg_policy(r, "p");
+    reg_group(r, "g", NULL);
+    reg_ok(r, reg_put(&r->tx, REG_POLICY, &reg_policy_record, s, &policy));
+    reg_ok(r, reg_put(&r->tx, REG_GROUP, &reg_group_record, s, &group));
+    reg_refused(r, prov_policy_attach_group(&r->tx, S("p"), s), PROV_ENOTFOUND, NOT_FOUND);
+    reg_refused(r, prov_policy_attach_group(&r->tx, s, S("g")), PROV_ENOTFOUND, NOT_FOUND);
+    reg_refused(r, prov_policy_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+    reg_refused(r, prov_group_delete(&r->tx, s), PROV_ENOTFOUND, NOT_FOUND);
+    reg_refused(r, prov_group_create(&r->tx, S("h"), s, NONE), PROV_ENOTFOUND, NOT_FOUND);
+    assert_string_not_equal(reg_problems(r), "");
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static enum prov_rc live_and_die(struct reg *r, void *ctx)
@@ -434,6 +456,7 @@ static const struct CMUnitTest registry_policy[] = {
     REG_TEST(certificate_has_ten_policies_and_no_more),
     REG_TEST(name_may_come_from_the_record_that_changes),
     REG_TEST(targets_of_a_policy_are_certificates_and_groups),
+    REG_TEST(record_under_a_name_that_is_too_long_is_not_there),
     REG_TEST(failure_of_any_step_leaves_nothing_behind),
 };
 REG_MAIN(registry_policy)
