@@ -9,30 +9,46 @@
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
-void prov_acl_refresh(struct prov_plugin *pl, struct prov_session *session)
+/* The policies in force; *barred and no policy when the certificate is not ACTIVE or not there. */
+static enum prov_rc read_rights(struct prov_plugin *pl, const struct prov_session *session,
+                                bool *barred, struct prov_policy **policy, struct prov_err *err)
 {
     const struct prov_who who = { prov_span_str(session->client_id),
                                   prov_span_str(session->address), NULL };
-    struct prov_policy *policy = NULL;
-    struct prov_err err = { 0 };
     struct prov_cert cert;
     struct prov_tx tx;
     enum prov_rc rc;
 
-    rc = prov_read(pl, &tx, &err);
-    if (rc == PROV_OK) {
-        rc = prov_cert_get(&tx, &session->cert, &cert);
-        if (rc == PROV_OK && cert.status == PROV_CERT_ACTIVE)
-            rc = prov_rights_policy(pl->rights, &tx, &cert, &who, &policy);
-        prov_txn_abort(tx.txn);
-    }
-    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
-        prov_log(PROV_LOG_ERROR, "rights-unreadable client=\"%s\" text=\"%s\"", session->client_id,
+    rc = prov_read(pl, &tx, err);
+    if (rc != PROV_OK)
+        return rc;
+    rc = prov_cert_get(&tx, &session->cert, &cert);
+    *barred = rc == PROV_ENOTFOUND || (rc == PROV_OK && cert.status != PROV_CERT_ACTIVE);
+    if (rc == PROV_OK && !*barred)
+        rc = prov_rights_policy(pl->rights, &tx, &cert, &who, policy);
+    prov_txn_abort(tx.txn);
+    return *barred ? PROV_OK : rc;
+}
+
+void prov_acl_refresh(struct prov_plugin *pl, struct prov_session *session)
+{
+    struct prov_policy *policy = NULL;
+    struct prov_err err = { 0 };
+    char quoted[256];
+    enum prov_rc rc;
+
+    session->barred = false;
+    rc = read_rights(pl, session, &session->barred, &policy, &err);
+    if (rc != PROV_OK)
+        prov_log(PROV_LOG_ERROR, "rights-unreadable client=%s text=\"%s\"",
+                 prov_log_quote(prov_span_str(session->client_id), quoted, sizeof quoted),
                  err.text);
-    prov_policy_free(session->policy);
-    session->policy = policy;
     session->stale = false;
     session->epoch = prov_sessions_epoch(pl->sessions);
+    if (session->barred)
+        return; /* what it had is kept for its Will */
+    prov_policy_free(session->policy);
+    session->policy = policy;
 }
 
 /* A persistent session whose device is away: its certificate is remembered in the store. */
@@ -161,7 +177,7 @@ int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check 
     }
     if (session->kind == PROV_SESSION_OTHER)
         return leave_to_others(pl);
-    if (session->stale || session->epoch != prov_sessions_epoch(pl->sessions))
+    if (!session->gone && (session->stale || session->epoch != prov_sessions_epoch(pl->sessions)))
         prov_acl_refresh(pl, session);
     switch (ev->access) {
     case MOSQ_ACL_READ:

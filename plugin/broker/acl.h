@@ -11,8 +11,8 @@
 int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev);
 
 /*
- * The policies of a session as the registry has them now; without rights when its certificate is
- * not ACTIVE or the registry cannot be read.
+ * The policies of a session as the registry has them now. Barred when its certificate is not
+ * ACTIVE; without rights when the registry cannot be read.
  */
 void prov_acl_refresh(struct prov_plugin *pl, struct prov_session *session);
 

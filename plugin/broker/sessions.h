@@ -30,6 +30,8 @@ struct prov_session {
     struct prov_policy *policy; /* NULL: no rights */
     uint64_t epoch; /* of the policy; another than the table's: compile anew before use */
     bool stale;     /* the certificate or its thing changed: likewise */
+    bool barred;    /* its certificate is not ACTIVE: no rights but its Will's, which is sent as it
+                       goes */
     bool gone;      /* disconnected; kept until the reaping for the Will's ACL check */
     bool kick;      /* to be disconnected at the next tick */
     struct prov_session *prev, *next; /* of the same certificate */

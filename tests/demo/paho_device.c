@@ -64,7 +64,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: paho_device PORT CAFILE CERT KEY CLIENT_ID TOPIC MESSAGE\n");
         return 2;
     }
-    (void)snprintf(uri, sizeof uri, "ssl://localhost:%s", argv[1]);
+    (void)snprintf(uri, sizeof uri, "ssl://127.0.0.1:%s", argv[1]);
     if (MQTTClient_create(&client, uri, argv[5], MQTTCLIENT_PERSISTENCE_NONE, NULL) !=
         MQTTCLIENT_SUCCESS)
         return 2;

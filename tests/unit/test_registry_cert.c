@@ -1,4 +1,4 @@
-/* Device certificates (reference 5), client ids with a session, and prov_registry_check. */
+/* Device certificates (reference 5). */
 #include "support/reg_fixture.h"
 
 #include <openssl/x509.h>
@@ -591,88 +591,6 @@ static void deleted_certificate_leaves_its_ca_and_its_clients(void **state)
     pki_free(&ca);
 }
 
-/* ---- client ids ------------------------------------------------------------------------------ */
-
-static void client_id_belongs_to_the_certificate_it_was_bound_to_last(void **state)
-{
-    struct reg *r = *state;
-    const struct prov_id a = reg_cert(r), b = reg_cert(r);
-    struct prov_id bound;
-
-    (void)reg_feed(r);
-    assert_int_equal(prov_client_get(&r->tx, S("x"), &bound), PROV_ENOTFOUND);
-    reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
-    reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
-    reg_commit(r);
-    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
-    assert_id(&bound, &a);
-    reg_ok(r, prov_client_bind(&r->tx, S("x"), &b));
-    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
-    assert_id(&bound, &b);
-    assert_string_equal(reg_problems(r), "");
-    reg_ok(r, prov_client_unbind(&r->tx, S("x")));
-    reg_ok(r, prov_client_unbind(&r->tx, S("x")));
-    assert_int_equal(prov_client_get(&r->tx, S("x"), &bound), PROV_ENOTFOUND);
-    assert_string_equal(reg_feed(r), ""); /* the broker's own notes */
-    assert_string_equal(reg_problems(r), "");
-}
-
-static void binding_a_client_again_writes_nothing(void **state)
-{
-    struct reg *r = *state;
-    const struct prov_id id = reg_cert(r);
-    uint64_t version;
-
-    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
-    reg_commit(r);
-    version = prov_store_version(r->store);
-    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
-    reg_commit(r);
-    assert_int_equal(prov_store_version(r->store), version);
-}
-
-static void client_ids_have_a_length_and_a_certificate(void **state)
-{
-    char longest[PROV_MAX_CLIENT_ID + 2];
-    struct reg *r = *state;
-    const struct prov_id id = reg_cert(r), unknown = { { 1 } };
-    struct prov_id bound;
-
-    memset(longest, 'x', sizeof longest);
-    reg_refused(r, prov_client_bind(&r->tx, NONE, &id), PROV_EINVAL, INVALID);
-    reg_refused(r, prov_client_bind(&r->tx, prov_span(longest, sizeof longest - 1), &id),
-                PROV_EINVAL, INVALID);
-    reg_ok(r, prov_client_bind(&r->tx, prov_span(longest, sizeof longest - 2), &id));
-    assert_int_equal(prov_client_get(&r->tx, NONE, &bound), PROV_ENOTFOUND);
-    assert_int_equal(prov_client_get(&r->tx, prov_span(longest, sizeof longest - 1), &bound),
-                     PROV_ENOTFOUND);
-    reg_ok(r, prov_client_unbind(&r->tx, NONE));
-    reg_refused(r, prov_client_bind(&r->tx, S("y"), &unknown), PROV_ENOTFOUND, NOT_FOUND);
-    reg_ok(r, prov_client_bind(&r->tx, PROV_LIT("\0\xff/#"), &id)); /* whatever a client sends */
-    reg_ok(r, prov_client_get(&r->tx, PROV_LIT("\0\xff/#"), &bound));
-    assert_id(&bound, &id);
-    assert_string_equal(reg_problems(r), "");
-}
-
-static void certificate_has_so_many_client_ids_and_no_more(void **state)
-{
-    struct reg *r = *state;
-    const struct prov_id id = reg_cert(r), other = reg_cert(r);
-    char name[16];
-
-    for (int i = 0; i < PROV_MAX_CERT_CLIENTS; i++) {
-        (void)snprintf(name, sizeof name, "c%d", i);
-        reg_ok(r, prov_client_bind(&r->tx, S(name), &id));
-    }
-    reg_refused(r, prov_client_bind(&r->tx, S("more"), &id), PROV_ETOOBIG,
-                "LimitExceededException");
-    reg_ok(r, prov_client_bind(&r->tx, S("c0"), &id)); /* it has this one */
-    reg_ok(r, prov_client_bind(&r->tx, S("more"), &other));
-    reg_ok(r, prov_client_bind(&r->tx, S("c0"), &other)); /* makes room */
-    reg_ok(r, prov_client_bind(&r->tx, S("more"), &id));
-    assert_string_equal(reg_problems(r), "");
-}
-
 /* ---- lists ----------------------------------------------------------------------------------- */
 
 static void certificates_are_listed_page_by_page(void **state)
@@ -751,249 +669,11 @@ static void list_of_an_impossible_owner_is_refused(void **state)
     assert_int_equal(prov_list_count(&r->tx, PROV_LIST_CERTS_OF_CA, &(uint64_t){ 0 }), PROV_EBUG);
 }
 
-/* ---- prov_registry_check --------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static void plant(struct reg *r, enum reg_table table, struct prov_span key, struct prov_span value)
 {
     reg_ok(r, reg_put_bytes(&r->tx, table, key, value));
-}
-
-/* One certificate "attached to everything", so that each reference can be cut. */
-static struct prov_id furnish(struct reg *r)
-{
-    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
-    struct prov_cert_registration reg = asked(r, &leaf);
-    struct prov_id id;
-
-    reg_template(r, "tpl",
-                 "{'Resources':{'c':{'Type':'AWS::IoT::Certificate','Properties':"
-                 "{'CertificateId':{'Ref':'AWS::IoT::Certificate::Id'}}}}}");
-    (void)reg_ca(r, &ca, "tpl");
-    reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
-    reg_policy(r, "pol");
-    reg_type(r, "typ");
-    reg_group(r, "top", NULL);
-    reg_group(r, "grp", "top");
-    reg_ok(r, prov_billing_create(&r->tx, S("bil"), NONE));
-    reg_ok(r, prov_thing_create(&r->tx, S("thg"), S("typ"), NULL, 0));
-    reg_ok(r, prov_group_add(&r->tx, S("grp"), S("thg")));
-    reg_ok(r, prov_billing_add(&r->tx, S("bil"), S("thg")));
-    reg_ok(r, prov_policy_attach_cert(&r->tx, S("pol"), &id));
-    reg_ok(r, prov_policy_attach_group(&r->tx, S("pol"), S("grp")));
-    reg_ok(r, prov_thing_attach(&r->tx, S("thg"), &id, true));
-    reg_ok(r, prov_client_bind(&r->tx, S("cli"), &id));
-    pki_free(&leaf);
-    pki_free(&ca);
-    return id;
-}
-
-static struct prov_span first_key(struct reg *r, enum reg_table table, char prefix,
-                                  uint8_t out[static PROV_STORE_KEY_MAX])
-{
-    struct prov_span key, value, from = prov_span(&prefix, prefix == '\0' ? 0 : 1);
-    struct prov_cursor *cur;
-
-    assert_int_equal(prov_txn_scan(r->tx.txn, table, &cur), PROV_OK);
-    assert_int_equal(prov_cursor_seek(cur, from, &key, &value), PROV_OK);
-    assert_true(prov_span_starts(key, from));
-    memcpy(out, key.p, key.n);
-    key.p = out;
-    prov_cursor_free(cur);
-    return key;
-}
-
-static void check_finds_every_record_that_is_missing(void **state)
-{
-    static const struct {
-        enum reg_table table;
-        char prefix;      /* of a link's key */
-        const char *says; /* a part of it */
-    } rows[] = {
-        { REG_CERT, '\0', "thing thg refers to certificate" },
-        { REG_CERT, '\0', "client cli refers to certificate" },
-        { REG_CERT, '\0', "DER of certificate" },
-        { REG_CERT_DER, '\0', "has no DER" },
-        { REG_CA, '\0', "a member" },
-        { REG_THING, '\0', "refers to thing thg, which does not exist" },
-        { REG_TYPE, '\0', "thing thg refers to thing type typ, which does not exist" },
-        { REG_GROUP, '\0', "thing thg refers to thing group grp, which does not exist" },
-        { REG_BILLING, '\0', "thing thg refers to billing group bil, which does not exist" },
-        { REG_POLICY, '\0', "refers to policy pol, which does not exist" },
-        { REG_POLICY, '\0', "thing group grp refers to policy pol, which does not exist" },
-        { REG_POLICY, '\0', "belongs to nothing" },
-        { REG_POLICY_DOC, '\0', "policy pol has no default version that can be used" },
-        { REG_TEMPLATE, '\0', "refers to template tpl, which does not exist" },
-        { REG_TEMPLATE_DOC, '\0', "template tpl has no default version that can be used" },
-        { REG_CLIENT, '\0', "a member cli" },
-        { REG_LINK, 'c', "is not in the index of CA certificate" },
-        { REG_LINK, 'u', "is not in the index of signed parts" },
-        { REG_LINK, 's', "is not in the index of subject" },
-        { REG_LINK, 'a', "is not in the index of template tpl" },
-        { REG_LINK, 'p', "is not in the index of policy pol" },
-        { REG_LINK, 'g', "thing thg is not in the index of thing group grp" },
-        { REG_LINK, 'h', "thing group grp is not in the index of thing group top" },
-        { REG_LINK, 't', "thing thg is not in the index of thing type typ" },
-        { REG_LINK, 'b', "thing thg is not in the index of billing group bil" },
-        { REG_LINK, 'i', "client cli is not in the index of certificate" },
-    };
-    struct reg *r = *state;
-    uint8_t key[PROV_STORE_KEY_MAX];
-
-    (void)furnish(r);
-    assert_string_equal(reg_problems(r), "");
-    reg_commit(r);
-    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
-        const char *said;
-
-        reg_ok(r, reg_del(&r->tx, rows[i].table, first_key(r, rows[i].table, rows[i].prefix, key)));
-        said = reg_problems(r);
-        if (strstr(said, rows[i].says) == NULL)
-            fail_msg("row %zu: \"%s\" is not in\n%s", i, rows[i].says, said);
-        reg_abort(r);
-    }
-}
-
-static void check_finds_damaged_records_in_every_table(void **state)
-{
-    struct reg *r = *state;
-    uint8_t key[PROV_STORE_KEY_MAX];
-    const struct prov_span damaged = PROV_LIT("\x01\x7f");
-
-    (void)furnish(r);
-    reg_commit(r);
-    for (int table = 0; table < REG_TABLES; table++) {
-        if (table == REG_CERT_DER || table == REG_LINK) /* bytes as they are */
-            continue;
-        if (table == REG_META || table == REG_ATTEMPT)
-            plant(r, (enum reg_table)table, S("settings"), damaged);
-        else
-            plant(r, (enum reg_table)table, first_key(r, (enum reg_table)table, '\0', key),
-                  damaged);
-        if (strstr(reg_problems(r), "does not decode") == NULL)
-            fail_msg("table %s: %s", prov_registry_schema.tables[table], reg_problems(r));
-        reg_abort(r);
-    }
-}
-
-static void check_finds_what_does_not_fit_together(void **state)
-{
-    static const struct {
-        struct prov_span key;
-        const char *says;
-    } links[] = {
-        { PROV_LIT("?x"), "does not decode" },
-        { PROV_LIT("g"), "does not decode" },
-        { PROV_LIT("ggrp"), "does not decode" },
-        { PROV_LIT("ggrp\0"), "does not decode" },
-        { PROV_LIT("cshort\0x"), "does not decode" },
-        { PROV_LIT("ggrp\0gone"), "refers to a member gone, which does not exist" },
-        { PROV_LIT("ggone\0thg"), "refers to an owner gone, which does not exist" },
-        { PROV_LIT("ppol\0ggone"), "refers to a member gone, which does not exist" },
-        { PROV_LIT("ppol\0cgone"), "refers to a member gone, which does not exist" },
-        { PROV_LIT("s1234\0gone"), "refers to a member gone, which does not exist" },
-    };
-    struct reg *r = *state;
-    const struct prov_id id = furnish(r), wrong = { { 1 } };
-    struct prov_thing thing;
-    struct prov_cert cert;
-
-    reg_commit(r);
-    for (size_t i = 0; i < PROV_COUNT(links); i++) {
-        plant(r, REG_LINK, links[i].key, NONE);
-        if (strstr(reg_problems(r), links[i].says) == NULL)
-            fail_msg("row %zu: %s", i, reg_problems(r));
-        reg_abort(r);
-    }
-    cert = get(r, &id);
-    cert.n_things = 0;
-    reg_ok(r, reg_cert_put(&r->tx, &cert));
-    assert_non_null(strstr(reg_problems(r), "which does not know it"));
-    reg_abort(r);
-    reg_ok(r, prov_thing_get(&r->tx, S("thg"), &thing));
-    thing.n_principals = 0;
-    reg_ok(r, reg_thing_put(&r->tx, &thing));
-    assert_non_null(strstr(reg_problems(r), "which does not know it"));
-    reg_abort(r);
-    set_raw_status(r, &id, 77);
-    assert_non_null(strstr(reg_problems(r), "status number 77"));
-    reg_abort(r);
-    cert = get(r, &id);
-    reg_ok(r, reg_put(&r->tx, REG_CERT, &reg_cert_record, prov_id_span(&wrong), &cert));
-    assert_non_null(strstr(reg_problems(r), "filed under another id"));
-    reg_abort(r);
-    plant(r, REG_CERT_DER, prov_id_span(&id), S("no certificate"));
-    assert_non_null(strstr(reg_problems(r), "has DER that cannot be read"));
-}
-
-/* Records as they are, under keys that are not theirs. */
-static void check_finds_what_is_filed_wrongly(void **state)
-{
-    static const struct {
-        enum reg_table table;
-        const char *says;
-    } rows[] = { { REG_CA, "filed under another id" },
-                 { REG_THING, "thing elsewhere is filed under another name" },
-                 { REG_GROUP, "thing group elsewhere is filed under another name" } };
-    struct reg *r = *state;
-    uint8_t key[PROV_STORE_KEY_MAX];
-    struct prov_span value;
-    struct prov_ca ca = { .der = S("no certificate"), .id = { { 1 } } };
-
-    (void)furnish(r);
-    reg_commit(r);
-    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
-        uint8_t copy[4096];
-
-        assert_int_equal(
-            prov_txn_get(r->tx.txn, rows[i].table, first_key(r, rows[i].table, '\0', key), &value),
-            PROV_OK);
-        assert_true(value.n <= sizeof copy);
-        memcpy(copy, value.p, value.n);
-        plant(r, rows[i].table, S("elsewhere"), prov_span(copy, value.n));
-        if (strstr(reg_problems(r), rows[i].says) == NULL)
-            fail_msg("row %zu: %s", i, reg_problems(r));
-        reg_abort(r);
-    }
-    reg_ok(r, reg_put(&r->tx, REG_CA, &reg_ca_record, prov_id_span(&ca.id), &ca));
-    assert_non_null(strstr(reg_problems(r), "holds no certificate that can be read"));
-}
-
-static void no_problem(void *ctx, const char *text)
-{
-    (void)ctx;
-    fail_msg("%s", text);
-}
-
-static enum prov_rc check_everything(struct reg *r, void *ctx)
-{
-    (void)ctx;
-    return prov_registry_check(&r->tx, no_problem, NULL);
-}
-
-static void check_without_memory_is_no_finding(void **state)
-{
-    struct reg *r = *state;
-
-    (void)furnish(r);
-    assert_true(reg_each_allocation(r, check_everything, NULL) > 10);
-}
-
-/* ---- failures -------------------------------------------------------------------------------- */
-
-static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
-{
-    struct reg *r = *state;
-    const struct prov_id id = reg_cert(r), other = reg_cert(r);
-    struct prov_id bound;
-
-    reg_ok(r, prov_client_bind(&r->tx, S("other"), &other));
-    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("gone")));
-    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("other")));
-    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
-    reg_ok(r, prov_cert_delete(&r->tx, &id, false));
-    reg_ok(r, prov_client_get(&r->tx, S("other"), &bound));
-    assert_id(&bound, &other);
-    assert_string_equal(reg_problems(r), "");
 }
 
 static void certificate_whose_der_is_gone_is_deleted_and_registered_again(void **state)
@@ -1023,13 +703,9 @@ static void damaged_record_is_an_error_that_says_so(void **state)
     struct reg *r = *state;
     const struct prov_id id = reg_cert(r);
     struct prov_cert cert;
-    struct prov_id bound;
 
     plant(r, REG_CERT, prov_id_span(&id), PROV_LIT("\x01"));
     reg_refused(r, prov_cert_get(&r->tx, &id, &cert), PROV_ESTORE, "InternalFailureException");
-    plant(r, REG_CLIENT, S("x"), S("short"));
-    reg_refused(r, prov_client_get(&r->tx, S("x"), &bound), PROV_ESTORE,
-                "InternalFailureException");
 }
 
 struct work {
@@ -1061,27 +737,6 @@ static enum prov_rc revoke_and_delete(struct reg *r, void *ctx)
     const enum prov_rc rc = prov_cert_set_status(&r->tx, &w->id, PROV_CERT_REVOKED);
 
     return rc != PROV_OK ? rc : prov_cert_delete(&r->tx, &w->id, true);
-}
-
-static enum prov_rc rebind(struct reg *r, void *ctx)
-{
-    const struct prov_id *ids = ctx;
-    enum prov_rc rc;
-
-    rc = prov_client_bind(&r->tx, S("c"), &ids[0]);
-    if (rc == PROV_OK)
-        rc = prov_client_bind(&r->tx, S("c"), &ids[1]);
-    return rc != PROV_OK ? rc : prov_client_unbind(&r->tx, S("c"));
-}
-
-static void failed_binding_leaves_nothing_behind(void **state)
-{
-    struct reg *r = *state;
-    struct prov_id ids[] = { reg_cert(r), reg_cert(r) };
-
-    assert_true(reg_each_allocation(r, rebind, ids) > 0);
-    if (!r->lmdb)
-        assert_int_equal(reg_each_write(r, rebind, ids), 8);
 }
 
 static void failure_of_any_step_leaves_nothing_behind(void **state)
@@ -1131,22 +786,11 @@ static const struct CMUnitTest registry_cert[] = {
     REG_TEST(statuses_have_names_that_parse),
     REG_TEST(deletion_follows_the_table_of_preconditions),
     REG_TEST(deleted_certificate_leaves_its_ca_and_its_clients),
-    REG_TEST(client_id_belongs_to_the_certificate_it_was_bound_to_last),
-    REG_TEST(binding_a_client_again_writes_nothing),
-    REG_TEST(client_ids_have_a_length_and_a_certificate),
-    REG_TEST(certificate_has_so_many_client_ids_and_no_more),
     REG_TEST(certificates_are_listed_page_by_page),
     REG_TEST(list_ends_when_its_reader_has_enough),
     REG_TEST(list_of_an_impossible_owner_is_refused),
-    REG_TEST(check_finds_every_record_that_is_missing),
-    REG_TEST(check_finds_damaged_records_in_every_table),
-    REG_TEST(check_finds_what_does_not_fit_together),
-    REG_TEST(check_finds_what_is_filed_wrongly),
-    REG_TEST(check_without_memory_is_no_finding),
-    REG_TEST(dangling_client_does_not_keep_a_certificate_from_going),
     REG_TEST(certificate_whose_der_is_gone_is_deleted_and_registered_again),
     REG_TEST(damaged_record_is_an_error_that_says_so),
-    REG_TEST(failed_binding_leaves_nothing_behind),
     REG_TEST(failure_of_any_step_leaves_nothing_behind),
 };
 REG_MAIN(registry_cert)

@@ -120,8 +120,8 @@ static void policies_of_all_ancestors_count(void **state)
 
     policy(r, "+x");
     policy(r, "-x");
-    for (char depth = '1'; depth <= '7'; depth++) {
-        name[1] = depth;
+    for (unsigned depth = 0; depth < 7; depth++) {
+        name[1] = "1234567"[depth];
         reg_group(r, name, parent);
         memcpy(parent, name, sizeof parent);
     }

@@ -1,0 +1,147 @@
+/* Client ids with a session: which certificate they belong to. */
+#include "support/reg_fixture.h"
+
+#include "core/reg.h"
+#include "support/alloc.h"
+
+#define INVALID "InvalidRequestException"
+#define NOT_FOUND "ResourceNotFoundException"
+
+static void client_id_belongs_to_the_certificate_it_was_bound_to_last(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id a = reg_cert(r), b = reg_cert(r);
+    struct prov_id bound;
+
+    (void)reg_feed(r);
+    assert_int_equal(prov_client_get(&r->tx, S("x"), &bound), PROV_ENOTFOUND);
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
+    reg_commit(r);
+    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
+    assert_id(&bound, &a);
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &b));
+    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
+    assert_id(&bound, &b);
+    assert_string_equal(reg_problems(r), "");
+    reg_ok(r, prov_client_unbind(&r->tx, S("x")));
+    reg_ok(r, prov_client_unbind(&r->tx, S("x")));
+    assert_int_equal(prov_client_get(&r->tx, S("x"), &bound), PROV_ENOTFOUND);
+    assert_string_equal(reg_feed(r), ""); /* the broker's own notes */
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void binding_a_client_again_writes_nothing(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    uint64_t version;
+
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    reg_commit(r);
+    version = prov_store_version(r->store);
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    reg_commit(r);
+    assert_int_equal(prov_store_version(r->store), version);
+}
+
+static void client_ids_have_a_length_and_a_certificate(void **state)
+{
+    char longest[PROV_MAX_CLIENT_ID + 2];
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), unknown = { { 1 } };
+    struct prov_id bound;
+
+    memset(longest, 'x', sizeof longest);
+    reg_refused(r, prov_client_bind(&r->tx, NONE, &id), PROV_EINVAL, INVALID);
+    reg_refused(r, prov_client_bind(&r->tx, prov_span(longest, sizeof longest - 1), &id),
+                PROV_EINVAL, INVALID);
+    reg_ok(r, prov_client_bind(&r->tx, prov_span(longest, sizeof longest - 2), &id));
+    assert_int_equal(prov_client_get(&r->tx, NONE, &bound), PROV_ENOTFOUND);
+    assert_int_equal(prov_client_get(&r->tx, prov_span(longest, sizeof longest - 1), &bound),
+                     PROV_ENOTFOUND);
+    reg_ok(r, prov_client_unbind(&r->tx, NONE));
+    reg_refused(r, prov_client_bind(&r->tx, S("y"), &unknown), PROV_ENOTFOUND, NOT_FOUND);
+    reg_ok(r, prov_client_bind(&r->tx, PROV_LIT("\0\xff/#"), &id)); /* whatever a client sends */
+    reg_ok(r, prov_client_get(&r->tx, PROV_LIT("\0\xff/#"), &bound));
+    assert_id(&bound, &id);
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void certificate_has_so_many_client_ids_and_no_more(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), other = reg_cert(r);
+    char name[16];
+
+    for (int i = 0; i < PROV_MAX_CERT_CLIENTS; i++) {
+        (void)snprintf(name, sizeof name, "c%d", i);
+        reg_ok(r, prov_client_bind(&r->tx, S(name), &id));
+    }
+    reg_refused(r, prov_client_bind(&r->tx, S("more"), &id), PROV_ETOOBIG,
+                "LimitExceededException");
+    reg_ok(r, prov_client_bind(&r->tx, S("c0"), &id)); /* it has this one */
+    reg_ok(r, prov_client_bind(&r->tx, S("more"), &other));
+    reg_ok(r, prov_client_bind(&r->tx, S("c0"), &other)); /* makes room */
+    reg_ok(r, prov_client_bind(&r->tx, S("more"), &id));
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), other = reg_cert(r);
+    struct prov_id bound;
+
+    reg_ok(r, prov_client_bind(&r->tx, S("other"), &other));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("gone")));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("other")));
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
+    reg_ok(r, prov_cert_delete(&r->tx, &id, false));
+    reg_ok(r, prov_client_get(&r->tx, S("other"), &bound));
+    assert_id(&bound, &other);
+    assert_string_equal(reg_problems(r), "");
+}
+
+static void damaged_binding_is_an_error_that_says_so(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id bound;
+
+    reg_ok(r, reg_put_bytes(&r->tx, REG_CLIENT, S("x"), S("short")));
+    reg_refused(r, prov_client_get(&r->tx, S("x"), &bound), PROV_ESTORE,
+                "InternalFailureException");
+    reg_refused(r, prov_client_unbind(&r->tx, S("x")), PROV_ESTORE, "InternalFailureException");
+}
+
+static enum prov_rc rebind(struct reg *r, void *ctx)
+{
+    const struct prov_id *ids = ctx;
+    enum prov_rc rc;
+
+    rc = prov_client_bind(&r->tx, S("c"), &ids[0]);
+    if (rc == PROV_OK)
+        rc = prov_client_bind(&r->tx, S("c"), &ids[1]);
+    return rc != PROV_OK ? rc : prov_client_unbind(&r->tx, S("c"));
+}
+
+static void failed_binding_leaves_nothing_behind(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id ids[] = { reg_cert(r), reg_cert(r) };
+
+    assert_true(reg_each_allocation(r, rebind, ids) > 0);
+    if (!r->lmdb)
+        assert_int_equal(reg_each_write(r, rebind, ids), 8);
+}
+
+static const struct CMUnitTest registry_client[] = {
+    REG_TEST(client_id_belongs_to_the_certificate_it_was_bound_to_last),
+    REG_TEST(binding_a_client_again_writes_nothing),
+    REG_TEST(client_ids_have_a_length_and_a_certificate),
+    REG_TEST(certificate_has_so_many_client_ids_and_no_more),
+    REG_TEST(dangling_client_does_not_keep_a_certificate_from_going),
+    REG_TEST(failed_binding_leaves_nothing_behind),
+    REG_TEST(damaged_binding_is_an_error_that_says_so),
+};
+REG_MAIN(registry_client)
