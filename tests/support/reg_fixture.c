@@ -1,10 +1,11 @@
 #include "reg_fixture.h"
 
+#include <openssl/x509v3.h>
+
 #include "core/feed.h"
 #include "core/reg.h"
 #include "store/store_lmdb.h"
 #include "store/store_mem.h"
-#include "support/alloc.h"
 #include "support/tmp.h"
 
 static bool on_lmdb;
@@ -334,6 +335,20 @@ struct pki_cert reg_pki_leaf(struct reg *r, const struct pki_cert *ca, const cha
                           .subject = subject, .issuer = ca, .use_key = pki_key_shared(PKI_P256) });
 }
 
+void reg_spoil_extension(X509 *cert, int nid)
+{
+    static const unsigned char no_der[] = { 0x30, 0x03, 0x02, 0x01 };
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *ext = NULL;
+
+    assert_int_equal(ASN1_OCTET_STRING_set(value, no_der, sizeof no_der), 1);
+    ext = X509_EXTENSION_create_by_NID(NULL, nid, 0, value);
+    assert_non_null(ext);
+    assert_int_equal(X509_add_ext(cert, ext, -1), 1);
+    X509_EXTENSION_free(ext);
+    ASN1_OCTET_STRING_free(value);
+}
+
 struct prov_id reg_ca(struct reg *r, const struct pki_cert *ca, const char *template_name)
 {
     const struct prov_ca_registration registration = { .der = reg_der(r, ca),
@@ -358,6 +373,23 @@ struct prov_id reg_cert(struct reg *r)
     reg_ok(r, prov_cert_register(&r->tx, &registration, &id));
     pki_free(&leaf);
     return id;
+}
+
+void reg_ca_state(struct reg *r, const struct prov_id *id, bool active, bool auto_registration)
+{
+    const struct prov_ca_change change = { .active = &active,
+                                           .auto_registration = &auto_registration };
+
+    reg_ok(r, prov_ca_update(&r->tx, id, &change));
+}
+
+void reg_raw_status(struct reg *r, const struct prov_id *id, unsigned status)
+{
+    struct prov_cert cert;
+
+    reg_ok(r, prov_cert_get(&r->tx, id, &cert));
+    cert.status = (enum prov_cert_status)status;
+    reg_ok(r, reg_cert_put(&r->tx, &cert));
 }
 
 void reg_thing(struct reg *r, const char *name)
@@ -402,89 +434,4 @@ void reg_template(struct reg *r, const char *name, const char *quoted_body)
                                                      .enabled = true };
 
     reg_ok(r, prov_template_create(&r->tx, &creation));
-}
-
-/* ---- what goes wrong on purpose -------------------------------------------------------------- */
-
-#define MOST_FAULTS 20000
-
-static void assert_unchanged(struct reg *r, const char *before, unsigned n)
-{
-    char *after;
-
-    reg_abort(r);
-    after = reg_dump(r);
-    if (strcmp(before, after) != 0)
-        fail_msg("failure %u left something behind", n);
-    free(after);
-}
-
-static unsigned each_allocation(struct reg *r, reg_op *op, void *ctx, bool openssl)
-{
-    enum prov_rc rc = PROV_OK;
-    bool struck = true;
-    unsigned n = 0;
-    char *before;
-
-    reg_commit(r);
-    before = reg_dump(r);
-    while (struck) {
-        assert_true(++n < MOST_FAULTS);
-        alloc_count_openssl(openssl);
-        alloc_fail_at(n);
-        rc = op(r, ctx);
-        struck = alloc_failed();
-        alloc_count_openssl(false);
-        if (struck && rc != PROV_OK && rc != PROV_ENOMEM && !openssl)
-            fail_msg("with allocation %u failing: %s, %s", n, prov_rc_name(rc), r->err.text);
-        assert_unchanged(r, before, n);
-    }
-    reg_expect_ok(r, rc, "operation with no failure", __FILE__, __LINE__);
-    free(before);
-    return n - 1;
-}
-
-unsigned reg_each_allocation(struct reg *r, reg_op *op, void *ctx)
-{
-    return each_allocation(r, op, ctx, false);
-}
-
-unsigned reg_each_openssl_allocation(struct reg *r, reg_op *op, void *ctx)
-{
-    return each_allocation(r, op, ctx, true);
-}
-
-/* Did the fault that was set for the n-th write happen? If not, one of n more writes meets it. */
-static bool fault_happened(struct reg *r, unsigned n)
-{
-    enum prov_rc rc = PROV_OK;
-
-    reg_abort(r); /* keeps what is set */
-    for (unsigned i = 0; i < n && rc == PROV_OK; i++)
-        rc = prov_txn_put(r->tx.txn, REG_META, S("probe"), NONE);
-    prov_store_mem_fail_after(r->store, 0);
-    return rc == PROV_OK;
-}
-
-unsigned reg_each_write(struct reg *r, reg_op *op, void *ctx)
-{
-    enum prov_rc rc = PROV_ESTORE;
-    unsigned n = 0;
-    char *before;
-
-    assert_false(r->lmdb);
-    reg_commit(r);
-    before = reg_dump(r);
-    while (rc == PROV_ESTORE) {
-        assert_true(++n < MOST_FAULTS);
-        prov_store_mem_fail_after(r->store, n);
-        rc = op(r, ctx);
-        if (rc == PROV_OK && fault_happened(r, n))
-            fail_msg("the failure of write %u was swallowed", n);
-        prov_store_mem_fail_after(r->store, 0);
-        assert_unchanged(r, before, n);
-    }
-    reg_expect_ok(r, rc, "operation with no failure", __FILE__, __LINE__);
-    free(before);
-    return n - 1;
 }

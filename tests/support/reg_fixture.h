@@ -122,10 +122,16 @@ struct pki_cert reg_pki(struct reg *r, const struct pki_spec *spec);
 struct pki_cert reg_pki_ca(struct reg *r, const char *subject);
 struct pki_cert reg_pki_leaf(struct reg *r, const struct pki_cert *ca, const char *subject);
 
+/* For pki_spec.edit: an extension whose value is no DER. */
+void reg_spoil_extension(X509 *cert, int nid);
+
 /* Registers it: SNI_ONLY, ACTIVE, auto-registration on, a template when not NULL. */
 struct prov_id reg_ca(struct reg *r, const struct pki_cert *ca, const char *template_name);
+void reg_ca_state(struct reg *r, const struct prov_id *id, bool active, bool auto_registration);
 /* A certificate without a CA, ACTIVE; each call makes another. */
 struct prov_id reg_cert(struct reg *r);
+/* Whatever the rules say; also a number that is no status. */
+void reg_raw_status(struct reg *r, const struct prov_id *id, unsigned status);
 void reg_thing(struct reg *r, const char *name);
 void reg_group(struct reg *r, const char *name, const char *parent);
 void reg_type(struct reg *r, const char *name);

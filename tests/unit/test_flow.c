@@ -39,32 +39,9 @@ static void assert_decision(struct prov_decision d, enum prov_outcome outcome,
     assert_string_equal(prov_reason_info(d.reason)->name, prov_reason_info(reason)->name);
 }
 
-static void change_ca(struct reg *r, const struct prov_id *id, bool active, bool auto_registration)
-{
-    const struct prov_ca_change change = { .active = &active,
-                                           .auto_registration = &auto_registration };
-
-    reg_ok(r, prov_ca_update(&r->tx, id, &change));
-}
-
-/* An extension whose value is no DER. */
-static void spoil(X509 *cert, int nid)
-{
-    static const unsigned char no_der[] = { 0x30, 0x03, 0x02, 0x01 };
-    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
-    X509_EXTENSION *ext = NULL;
-
-    assert_int_equal(ASN1_OCTET_STRING_set(value, no_der, sizeof no_der), 1);
-    ext = X509_EXTENSION_create_by_NID(NULL, nid, 0, value);
-    assert_non_null(ext);
-    assert_int_equal(X509_add_ext(cert, ext, -1), 1);
-    X509_EXTENSION_free(ext);
-    ASN1_OCTET_STRING_free(value);
-}
-
 static void spoil_subject_names(X509 *cert)
 {
-    spoil(cert, NID_subject_alt_name);
+    reg_spoil_extension(cert, NID_subject_alt_name);
 }
 
 static void spoil_validity(X509 *cert)
@@ -145,7 +122,7 @@ static void ca_admits_new_devices_or_says_why_not(void **state)
     struct prov_decision d;
 
     for (size_t i = 0; i < PROV_COUNT(rows); i++) {
-        change_ca(r, &ca_id, rows[i].active, rows[i].auto_registration);
+        reg_ca_state(r, &ca_id, rows[i].active, rows[i].auto_registration);
         reg_at(r, rows[i].at_s);
         d = admit(r, &leaf);
         assert_decision(d, rows[i].reason == PROV_REASON_NONE ? PROV_NEW : PROV_REFUSED,
@@ -176,7 +153,7 @@ static void leaf_of_nobody_registered_is_foreign(void **state)
     assert_decision(d, PROV_FOREIGN, PROV_REASON_ISSUER_KEY);
     assert_true(prov_id_is_zero(&d.ca));
     assert_decision(admit(r, &alone), PROV_FOREIGN, PROV_REASON_UNKNOWN_ISSUER);
-    change_ca(r, &ca_id, false, true);
+    reg_ca_state(r, &ca_id, false, true);
     assert_decision(admit(r, &fake), PROV_FOREIGN, PROV_REASON_ISSUER_KEY);
     reg_ok(r, prov_ca_delete(&r->tx, &ca_id));
     assert_decision(admit(r, &genuine), PROV_FOREIGN, PROV_REASON_UNKNOWN_ISSUER);
@@ -203,15 +180,6 @@ static void leaf_that_cannot_be_read_is_foreign_as_malformed(void **state)
     assert_decision(admit(r, &leaf), PROV_FOREIGN, PROV_REASON_MALFORMED);
     pki_free(&leaf);
     pki_free(&ca);
-}
-
-static void set_raw_status(struct reg *r, const struct prov_id *id, unsigned status)
-{
-    struct prov_cert cert;
-
-    reg_ok(r, prov_cert_get(&r->tx, id, &cert));
-    cert.status = (enum prov_cert_status)status;
-    reg_ok(r, reg_cert_put(&r->tx, &cert));
 }
 
 static void registered_certificate_is_decided_by_its_record(void **state)
@@ -245,11 +213,11 @@ static void registered_certificate_is_decided_by_its_record(void **state)
     struct prov_id id;
 
     reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
-    change_ca(r, &ca_id, false, false); /* keeps out new ones alone (reference 4.3) */
+    reg_ca_state(r, &ca_id, false, false); /* keeps out new ones alone (reference 4.3) */
     for (size_t i = 0; i < PROV_COUNT(rows); i++) {
         struct prov_decision d;
 
-        set_raw_status(r, &id, rows[i].status);
+        reg_raw_status(r, &id, rows[i].status);
         reg_at(r, rows[i].at_s);
         d = admit(r, &leaf);
         assert_decision(d, rows[i].outcome, rows[i].reason);
@@ -306,7 +274,7 @@ static void right_one_of_several_cas_of_one_subject_is_found(void **state)
         cas[i] = reg_pki(
             r, &(struct pki_spec){ .subject = "/CN=Same", .ca = true, .no_key_ids = i % 2 == 0 });
         ids[i] = reg_ca(r, &cas[i], NULL);
-        change_ca(r, &ids[i], true, i != 2);
+        reg_ca_state(r, &ids[i], true, i != 2);
     }
     for (size_t i = 0; i < PROV_COUNT(cas); i++) {
         struct pki_cert leaf = reg_pki_leaf(r, &cas[i], "/CN=leaf");
@@ -338,17 +306,17 @@ static void renewed_ca_with_the_same_key_takes_over(void **state)
     }
     leaf = reg_pki_leaf(r, &cas[0], "/CN=leaf");
     for (size_t off = 0; off < 2; off++) {
-        change_ca(r, &ids[off], false, true);
+        reg_ca_state(r, &ids[off], false, true);
         d = admit(r, &leaf);
         assert_decision(d, PROV_NEW, PROV_REASON_NONE);
         assert_id(&d.ca, &ids[1 - off]);
-        change_ca(r, &ids[off], true, true);
+        reg_ca_state(r, &ids[off], true, true);
     }
     reg_at(r, 500); /* the old one has expired */
     d = admit(r, &leaf);
     assert_decision(d, PROV_NEW, PROV_REASON_NONE);
     assert_id(&d.ca, &ids[1]);
-    change_ca(r, &ids[1], false, true);
+    reg_ca_state(r, &ids[1], false, true);
     assert_int_equal(admit(r, &leaf).outcome, PROV_REFUSED);
     pki_free(&leaf);
     pki_free(&cas[0]);

@@ -29,41 +29,9 @@ static void assert_decision(struct prov_decision d, enum prov_outcome outcome,
     assert_string_equal(prov_reason_info(d.reason)->name, prov_reason_info(reason)->name);
 }
 
-static void change_ca(struct reg *r, const struct prov_id *id, bool active, bool auto_registration)
-{
-    const struct prov_ca_change change = { .active = &active,
-                                           .auto_registration = &auto_registration };
-
-    reg_ok(r, prov_ca_update(&r->tx, id, &change));
-}
-
-/* An extension whose value is no DER. */
-static void spoil(X509 *cert, int nid)
-{
-    static const unsigned char no_der[] = { 0x30, 0x03, 0x02, 0x01 };
-    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
-    X509_EXTENSION *ext = NULL;
-
-    assert_int_equal(ASN1_OCTET_STRING_set(value, no_der, sizeof no_der), 1);
-    ext = X509_EXTENSION_create_by_NID(NULL, nid, 0, value);
-    assert_non_null(ext);
-    assert_int_equal(X509_add_ext(cert, ext, -1), 1);
-    X509_EXTENSION_free(ext);
-    ASN1_OCTET_STRING_free(value);
-}
-
 static void spoil_issuer_names(X509 *cert)
 {
-    spoil(cert, NID_issuer_alt_name);
-}
-
-static void set_raw_status(struct reg *r, const struct prov_id *id, unsigned status)
-{
-    struct prov_cert cert;
-
-    reg_ok(r, prov_cert_get(&r->tx, id, &cert));
-    cert.status = (enum prov_cert_status)status;
-    reg_ok(r, reg_cert_put(&r->tx, &cert));
+    reg_spoil_extension(cert, NID_issuer_alt_name);
 }
 
 #define CERTIFICATE(status)                                                                        \
@@ -425,14 +393,14 @@ static void change(struct reg *r, const struct scene *s, enum change what)
     case NOTHING:
         break;
     case CA_OFF:
-        change_ca(r, &s->ca_id, false, true);
+        reg_ca_state(r, &s->ca_id, false, true);
         break;
     case CA_GONE:
-        change_ca(r, &s->ca_id, false, true);
+        reg_ca_state(r, &s->ca_id, false, true);
         reg_ok(r, prov_ca_delete(&r->tx, &s->ca_id));
         break;
     case AUTO_OFF:
-        change_ca(r, &s->ca_id, true, false);
+        reg_ca_state(r, &s->ca_id, true, false);
         break;
     case CA_ENDS:
         reg_at(r, INT64_C(3650) * 86400 + 1);
@@ -693,7 +661,7 @@ static void certificate_of_a_status_of_the_future_is_left(void **state)
     arrive(&s, r);
     prepare(&s, r);
     register_as(r, &s.leaf, PROV_CERT_ACTIVE);
-    set_raw_status(r, &s.id, 77);
+    reg_raw_status(r, &s.id, 77);
     reg_ok(r, prov_contact_apply(s.contact, &r->tx));
     assert_reason(&s, PROV_REASON_CERT_INACTIVE);
     assert_int_equal(status_of(&s, r), 77);

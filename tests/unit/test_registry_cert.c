@@ -448,14 +448,6 @@ static void certificate_with_another_signature_is_the_same_one(void **state)
 
 /* ---- status (reference 5.4) ------------------------------------------------------------------ */
 
-static void set_raw_status(struct reg *r, const struct prov_id *id, unsigned status)
-{
-    struct prov_cert cert = get(r, id);
-
-    cert.status = (enum prov_cert_status)status;
-    reg_ok(r, reg_cert_put(&r->tx, &cert));
-}
-
 static void update_certificate_follows_the_transition_table(void **state)
 {
     enum { INAC, ACTI, REVO, TRAN, PEND };
@@ -474,7 +466,7 @@ static void update_certificate_follows_the_transition_table(void **state)
             const enum prov_cert_status status = (enum prov_cert_status)to;
 
             reg_at(r, 0);
-            set_raw_status(r, &id, from);
+            reg_raw_status(r, &id, from);
             (void)reg_feed(r);
             reg_at(r, 60);
             print_message("%s to %s\n", prov_cert_status_name((enum prov_cert_status)from),
@@ -492,7 +484,7 @@ static void update_certificate_follows_the_transition_table(void **state)
             }
         }
     }
-    set_raw_status(r, &id, 77);
+    reg_raw_status(r, &id, 77);
     reg_refused(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_ACTIVE), PROV_EDENIED, STATE);
     reg_refused(r, prov_cert_set_status(&r->tx, &(struct prov_id){ { 1 } }, PROV_CERT_ACTIVE),
                 PROV_ENOTFOUND, NOT_FOUND);
@@ -553,7 +545,7 @@ static void deletion_follows_the_table_of_preconditions(void **state)
             reg_ok(r, prov_policy_attach_cert(&r->tx, S("p"), &id));
             reg_ok(r, prov_policy_attach_cert(&r->tx, S("q"), &id));
         }
-        set_raw_status(r, &id, rows[i].status);
+        reg_raw_status(r, &id, rows[i].status);
         (void)reg_feed(r);
         if (rows[i].code != NULL) {
             reg_refused(r, prov_cert_delete(&r->tx, &id, rows[i].force), PROV_EDENIED,
