@@ -59,6 +59,8 @@ static enum prov_reason reason_of(enum prov_rc rc)
         return PROV_REASON_BUSY;
     case PROV_ESTORE:
         return PROV_REASON_STORE;
+    case PROV_ETOOBIG: /* no certificate that anybody means well has 16 KB */
+        return PROV_REASON_MALFORMED;
     default:
         return PROV_REASON_INTERNAL;
     }

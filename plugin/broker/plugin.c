@@ -121,6 +121,16 @@ static enum prov_rc check_settings(struct prov_plugin *pl, struct prov_tx *tx)
     return PROV_OK;
 }
 
+static bool newest_attempt(void *ctx, const struct prov_attempt *attempt)
+{
+    prov_attempt_id *last = ctx;
+
+    *last = attempt->id;
+    return false;
+}
+
+/* Where to go on: the feed is followed from here, and attempts sort behind those there are,
+ * whatever the clock says. */
 static enum prov_rc look_at_store(struct prov_plugin *pl, struct prov_err *err)
 {
     struct prov_tx tx;
@@ -132,6 +142,8 @@ static enum prov_rc look_at_store(struct prov_plugin *pl, struct prov_err *err)
     rc = check_settings(pl, &tx);
     if (rc == PROV_OK)
         rc = prov_feed_last(&tx, &pl->feed_seq);
+    if (rc == PROV_OK)
+        rc = prov_attempt_each(&tx, newest_attempt, &pl->last_attempt);
     prov_txn_abort(tx.txn);
     return rc;
 }
