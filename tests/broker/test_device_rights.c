@@ -353,6 +353,27 @@ static void deliveries_after_a_broker_restart_obey_it_too(void **state)
     world_down(&w);
 }
 
+static void deliveries_after_a_reload_reach_a_device_that_was_away(void **state)
+{
+    struct world w;
+    struct pki_cert away;
+    struct mqtt *c;
+
+    (void)state;
+    keep_a_session(&w, &away);
+    wait_for_binding(&w.rig, "dev-2");
+    broker_reload(w.rig.broker, NULL);
+    assert_int_equal(publish(w.c, "q/1", false), 0);
+    assert_int_equal(publish(w.c, "other/1", false), 0);
+    c = come_back(&w, &away);
+    assert_true(mqtt_report(c)->session_present);
+    expect_message(c, "q/1", "x");
+    expect_silence(c, NULL);
+    mqtt_free(c);
+    pki_free(&away);
+    world_down(&w);
+}
+
 static void nothing_is_queued_for_a_revoked_device(void **state)
 {
     struct world w;
@@ -396,6 +417,7 @@ int main(void)
         cmocka_unit_test(revoked_device_is_disconnected_and_its_will_sent),
         cmocka_unit_test(deliveries_to_a_device_that_is_away_obey_its_policy),
         cmocka_unit_test(deliveries_after_a_broker_restart_obey_it_too),
+        cmocka_unit_test(deliveries_after_a_reload_reach_a_device_that_was_away),
         cmocka_unit_test(nothing_is_queued_for_a_revoked_device),
     };
 

@@ -1,5 +1,6 @@
 #include "tmp.h"
 
+#include <sys/stat.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -48,4 +49,19 @@ char *tmp_path(const char *dir, const char *name, char out[static TMP_PATH_MAX])
 {
     (void)snprintf(out, TMP_PATH_MAX, "%s/%s", dir, name);
     return out;
+}
+
+bool tmp_is_public(const char *path)
+{
+    char above[TMP_PATH_MAX];
+    struct stat info;
+    char *slash;
+
+    (void)snprintf(above, sizeof above, "%s", path);
+    while ((slash = strrchr(above, '/')) != NULL && slash != above) {
+        *slash = '\0';
+        if (stat(above, &info) != 0 || (info.st_mode & S_IXOTH) == 0)
+            return false;
+    }
+    return true;
 }

@@ -300,29 +300,12 @@ static void open_as_nobody(const char *dir, int in, int out)
     peer_must(strstr(err.text, "permission denied") != NULL && strstr(err.text, dir) != NULL);
 }
 
-/* May everybody search the directories above this one? A checkout in a home directory is nobody's
- * business. */
-static bool within_reach(const char *dir)
-{
-    char path[TMP_PATH_MAX];
-    struct stat info;
-    char *slash;
-
-    assert_true(prov_span_copy(prov_span_str(dir), path, sizeof path));
-    while ((slash = strrchr(path, '/')) != NULL && slash != path) {
-        *slash = '\0';
-        if (stat(path, &info) != 0 || (info.st_mode & S_IXOTH) == 0)
-            return false;
-    }
-    return true;
-}
-
 static void file_that_may_not_be_opened_is_refused_with_what_to_do(void **state)
 {
     char file[TMP_PATH_MAX];
     struct peer o;
 
-    if (geteuid() == 0 && !within_reach(*state))
+    if (geteuid() == 0 && !tmp_is_public(*state))
         skip();
     prov_store_free(create(*state));
     assert_int_equal(chmod(*state, 0755), 0);
