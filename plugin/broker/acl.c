@@ -150,7 +150,9 @@ static bool allows(const struct prov_session *session, enum prov_action action,
 {
     const struct prov_policy_request request = { .action = action, .name = name };
 
-    return session->policy != NULL && prov_policy_decide(session->policy, &request) == PROV_ALLOWED;
+    if (session->policy == NULL || (session->barred && !session->gone))
+        return false;
+    return prov_policy_decide(session->policy, &request) == PROV_ALLOWED;
 }
 
 /* Devices never publish to topics that start with '$', whatever their policy says (reference 6.5).
@@ -170,6 +172,10 @@ int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check 
     bool allowed = false;
     int code;
 
+    /* who has just gone publishes a Will; what is asked about deliveries is about a device that is
+     * away */
+    if (session != NULL && session->gone && ev->access != MOSQ_ACL_WRITE)
+        session = NULL;
     if (session == NULL) {
         code = stranger(pl, ev->client, &session);
         if (session == NULL)
