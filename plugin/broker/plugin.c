@@ -265,7 +265,7 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata, struct mos
         return MOSQ_ERR_NOMEM;
     }
     pl->id = id;
-    pl->last_tick_ms = prov_now_ms();
+    pl->started_ms = prov_now_ms();
     rc = start(pl, options, count, &err);
     if (rc != PROV_OK) {
         prov_log(PROV_LOG_ERROR, "not-started reason=%s text=\"%s\"", prov_rc_name(rc), err.text);

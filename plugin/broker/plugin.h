@@ -5,6 +5,8 @@
 #ifndef PROV_PLUGIN_H
 #define PROV_PLUGIN_H
 
+#include <time.h>
+
 #include <openssl/types.h>
 
 #include "compat.h"
@@ -34,7 +36,9 @@ struct prov_plugin {
     struct prov_trust *trust;
     prov_attempt_id last_attempt;
     uint64_t store_version, feed_seq; /* up to where the change feed has been followed */
-    int64_t last_tick_ms;
+    int64_t started_ms;
+    bool ticks;               /* the broker gives ticks: there was one */
+    struct timespec attended; /* by the coarse clock, at the last tick that did */
     int64_t reload_ms; /* when a reload began whose second look at all clients may go on; 0: none */
     /* what is said once, or not too often */
     int64_t told_changes_ms;

@@ -128,8 +128,8 @@ static bool rest_matches(const struct ask *q, const struct pol_rule *rule, const
 }
 
 /* Rules whose pattern has come as far as p, where a star follows or the pattern ends. */
-static enum prov_verdict rules_judge(const struct ask *q, const struct pol_rule *rule,
-                                     const uint8_t *p, enum prov_verdict so_far)
+static inline enum prov_verdict rules_judge(const struct ask *q, const struct pol_rule *rule,
+                                            const uint8_t *p, enum prov_verdict so_far)
 {
     for (; rule != NULL; rule = rule->next) {
         if ((q->end8 & rule->mask) != rule->end || rule->verdict <= so_far)
@@ -139,6 +139,34 @@ static enum prov_verdict rules_judge(const struct ask *q, const struct pol_rule 
             so_far = rule->verdict;
     }
     return so_far;
+}
+
+/* Rules that a part of the name from p on leads to. Each is asked once, however often its gram
+ * occurs. */
+static enum prov_verdict grams_judge(const struct ask *q, const struct pol_grams *grams,
+                                     const uint8_t *p, enum prov_verdict so_far)
+{
+    uint64_t seen[POL_MAX_GRAMS / 64];
+    const struct pol_gram *slot;
+    const uint8_t *at = p;
+
+    memset(seen, 0, (grams->n + 63) / 64 * sizeof *seen);
+    for (; q->end - at >= POL_GRAM; at++) {
+        slot = prov_pol_gram_slot(grams, prov_pol_gram(at));
+        if (slot->rules == NULL || (seen[slot->number / 64] >> slot->number % 64 & 1) != 0)
+            continue;
+        seen[slot->number / 64] |= UINT64_C(1) << slot->number % 64;
+        so_far = rules_judge(q, slot->rules, p, so_far);
+    }
+    return so_far;
+}
+
+static inline enum prov_verdict stars_judge(const struct ask *q, const struct pol_stars *stars,
+                                            const uint8_t *p, enum prov_verdict so_far)
+{
+    if (stars->rules != NULL)
+        so_far = rules_judge(q, stars->rules, p, so_far);
+    return stars->grams == NULL ? so_far : grams_judge(q, stars->grams, p, so_far);
 }
 
 /* How much of the name at p the node's variable or `?` stands for; 0: it does not fit. */
@@ -193,8 +221,7 @@ static enum prov_verdict walk(const struct ask *q, const struct pol_node *node, 
     size_t n, taken;
 
     for (;; node = next, p += taken) {
-        if (node->stars != NULL)
-            so_far = rules_judge(q, node->stars, p, so_far);
+        so_far = stars_judge(q, &node->stars, p, so_far);
         if (p == q->end)
             return rules_judge(q, node->ends, p, so_far);
         next = lit_child(q, node, p);
@@ -251,6 +278,8 @@ enum prov_verdict prov_policy_decide(const struct prov_policy *pol,
     q.last = index->last;
     q.end8 = name.n < 8 ? short_end8(name) : load8(q.end - 8);
     verdict = walk(&q, &index->root, name.p, PROV_IMPLICIT_DENY);
+    if (verdict != q.last && memchr(name.p, ':', name.n) != NULL)
+        verdict = stars_judge(&q, &index->colons, name.p, verdict);
     return index->loose == NULL ? verdict : loose_judge(&q, index->loose, verdict);
 }
 

@@ -9,6 +9,7 @@
  *   policy_value.c   numbers, dates and addresses as text
  *   policy_set.c     documents -> what a check walks through
  *   policy_tree.c    a resource's way into the prefix tree of its action
+ *   policy_gram.c   rules behind a star, found by a part of their text
  *   policy.c         sessions, deciding, explaining
  */
 #ifndef PROV_POLICY_PRIV_H
@@ -238,6 +239,48 @@ struct pol_rule {
     uint64_t end, mask; /* a name's last eight bytes under the mask, as in memory */
 };
 
+/* Three bytes of a text, and the rules filed under them (policy_gram.c). */
+#define POL_GRAM 3
+#define POL_MAX_GRAMS 4096
+
+struct pol_gram {
+    uint32_t gram, number;  /* numbers run from 0 to pol_grams.n - 1 */
+    struct pol_rule *rules; /* NULL: the slot is empty */
+};
+
+struct pol_grams {
+    unsigned shift;
+    uint32_t mask, n;
+    struct pol_gram *slots; /* open addressing, at most half full */
+};
+
+/* Rules before whose rest a star stands: a list, and a table when the list would be long. */
+struct pol_stars {
+    struct pol_rule *rules;
+    struct pol_grams *grams; /* NULL: none */
+    struct pol_stars *next;  /* in pol_set.stars, while the set is made */
+};
+
+static inline uint32_t prov_pol_gram(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+}
+
+static inline uint32_t prov_pol_gram_hash(uint32_t gram)
+{
+    return gram * UINT32_C(0x9e3779b1);
+}
+
+/* The gram's slot, or the empty one where it would be. */
+static inline struct pol_gram *prov_pol_gram_slot(const struct pol_grams *grams, uint32_t gram)
+{
+    uint32_t i = prov_pol_gram_hash(gram) >> grams->shift;
+
+    while (grams->slots[i].rules != NULL && grams->slots[i].gram != gram)
+        i = (i + 1) & grams->mask;
+    return &grams->slots[i];
+}
+
 /*
  * Resources of one action as a prefix tree, without the ARN up to the resource's type. A check
  * walks down along the name; whatever its length, it visits each node at most once.
@@ -250,7 +293,7 @@ struct pol_node {
     struct pol_node **lits; /* the literal children */
     size_t n_lits, cap_lits, cap_first;
     struct pol_node *steps, *next; /* children by variable or `?`; the next of one's siblings */
-    struct pol_rule *stars;        /* a star follows here */
+    struct pol_stars stars;        /* a star follows here */
     struct pol_rule *ends;         /* the pattern ends here */
 };
 
@@ -260,8 +303,14 @@ struct pol_loose {
     struct pol_loose *next;
 };
 
+/*
+ * A star in an ARN's region or account may stand for a part of the name as well: with
+ * "arn:aws:iot:*:*:topic/a" comes the rule "*:topic/a". So nearly every policy has such rules, and
+ * they are kept apart, for names with a colon alone.
+ */
 struct pol_index {
     struct pol_node root;
+    struct pol_stars colons;
     struct pol_loose *loose;
     enum prov_verdict last; /* the verdict that no other rule can change */
 };
@@ -270,6 +319,7 @@ struct prov_policy_set {
     atomic_size_t refs;
     struct pol_arena arena;
     struct pol_index index[PROV_ACTIONS];
+    struct pol_stars *stars; /* all there are */
     struct prov_span heads[POL_KINDS][POL_PARTITIONS];
     const struct pol_var **slots;
     size_t n_slots, cap_slots;
@@ -287,9 +337,11 @@ enum pol_kind prov_pol_kind(enum prov_action action);
 
 enum pol_added { POL_ADDED, POL_ADD_LOOSE /* no tree can hold it */, POL_ADD_NOMEM };
 
-enum pol_added prov_pol_tree_add(struct prov_policy_set *set, struct pol_node *root,
+enum pol_added prov_pol_tree_add(struct prov_policy_set *set, struct pol_index *index,
                                  enum pol_kind kind, const struct pol_set_stmt *stmt,
                                  const struct pol_pat *pat);
+/* Files the rules of long lists; false when out of memory. */
+bool prov_pol_stars_file(struct prov_policy_set *set, struct pol_stars *stars);
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 

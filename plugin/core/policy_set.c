@@ -27,8 +27,7 @@ static bool index_add(struct prov_policy_set *set, enum prov_action action,
     if (index->last < s->verdict)
         index->last = s->verdict;
     for (size_t i = 0; added == POL_ADDED && i < s->stmt->n_resources; i++)
-        added =
-            prov_pol_tree_add(set, &index->root, prov_pol_kind(action), s, &s->stmt->resources[i]);
+        added = prov_pol_tree_add(set, index, prov_pol_kind(action), s, &s->stmt->resources[i]);
     return added == POL_ADDED || (added == POL_ADD_LOOSE && loose_add(set, index, s));
 }
 
@@ -160,6 +159,10 @@ static enum prov_rc set_fill(struct prov_policy_set *set, struct prov_policy_doc
         return PROV_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         if (!doc_add(set, docs[i]))
+            return PROV_ENOMEM;
+    }
+    for (struct pol_stars *stars = set->stars; stars != NULL; stars = stars->next) {
+        if (!prov_pol_stars_file(set, stars))
             return PROV_ENOMEM;
     }
     return PROV_OK;

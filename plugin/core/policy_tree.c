@@ -249,10 +249,32 @@ static bool too_deep(const struct pol_pat *pat, size_t seg)
     return depth > DEPTH_MAX;
 }
 
+/* Must a text that the pattern matches have a colon? */
+static bool has_colon(const struct pol_pat *pat)
+{
+    for (size_t i = 0; i < pat->n; i++) {
+        if (pat->segs[i].kind == POL_LIT && memchr(pat->segs[i].p, ':', pat->segs[i].n) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool star_add(struct prov_policy_set *set, struct pol_stars *stars,
+                     const struct pol_set_stmt *stmt, struct pol_pat rest)
+{
+    if (stars->rules == NULL) {
+        stars->next = set->stars;
+        set->stars = stars;
+    }
+    return rule_add(set, &stars->rules, stmt, rest);
+}
+
 /* Adds what is left of the pattern from a place on. */
-static bool tail_add(struct prov_policy_set *set, struct pol_node *node,
+static bool tail_add(struct prov_policy_set *set, struct pol_index *index,
                      const struct pol_set_stmt *stmt, const struct pol_pat *pat, struct place at)
 {
+    struct pol_node *node = &index->root;
+    struct pol_pat rest;
     const struct pol_seg *seg = pat->segs + at.seg, *const end = pat->segs + pat->n;
     const struct pol_pat none = { .segs = end };
 
@@ -268,11 +290,13 @@ static bool tail_add(struct prov_policy_set *set, struct pol_node *node,
         return false;
     if (seg == end)
         return rule_add(set, &node->ends, stmt, none);
-    return rule_add(set, &node->stars, stmt,
-                    (struct pol_pat){ .segs = seg + 1, .n = (size_t)(end - seg) - 1 });
+    rest = (struct pol_pat){ .segs = seg + 1, .n = (size_t)(end - seg) - 1 };
+    if (node == &index->root && has_colon(&rest))
+        return star_add(set, &index->colons, stmt, rest);
+    return star_add(set, &node->stars, stmt, rest);
 }
 
-enum pol_added prov_pol_tree_add(struct prov_policy_set *set, struct pol_node *root,
+enum pol_added prov_pol_tree_add(struct prov_policy_set *set, struct pol_index *index,
                                  enum pol_kind kind, const struct pol_set_stmt *stmt,
                                  const struct pol_pat *pat)
 {
@@ -286,7 +310,7 @@ enum pol_added prov_pol_tree_add(struct prov_policy_set *set, struct pol_node *r
         for (size_t i = 0; i < places->n; i++) {
             if (too_deep(pat, places->v[i].seg))
                 return POL_ADD_LOOSE;
-            if (!tail_add(set, root, stmt, pat, places->v[i]))
+            if (!tail_add(set, index, stmt, pat, places->v[i]))
                 return POL_ADD_NOMEM;
         }
     }

@@ -94,7 +94,7 @@ char *policy_file(const char *name)
 struct prov_policy_set *policy_set(const char *const *quoted, size_t n)
 {
     const struct prov_policy_scope scope = { PROV_LIT("eu-central-1"), PROV_LIT("123456789012") };
-    struct prov_policy_doc *docs[16] = { NULL };
+    struct prov_policy_doc *docs[128] = { NULL };
     struct policy_text *const text = malloc(sizeof *text);
     struct prov_policy_set *set;
     struct prov_err err;

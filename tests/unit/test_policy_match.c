@@ -313,6 +313,11 @@ static void each_of_two_hundred_statements_is_found(void **state)
         { "topic/*/k#/dev1/x", "a/b/k#/dev1/x" },
         { "topic/#/dev1/x", "#/dev1/x" },
         { "topic/?/#", "a/#" },
+        { "topic/*/k#/*", "a/k#/b" },
+        { "topic/*/k#/*", "k/k/k/k#/" },
+        { "topic/dt/*=#=*${iot:ClientId}", "dt/a=#=b/dev1" },
+        { "topic/dt/*.#.*", "dt/.#." },
+        { "topic/*:k#:*", "a:k#:b" },
     };
     struct policy_device d;
     char text[64];
@@ -338,6 +343,71 @@ static void each_of_two_hundred_statements_is_found(void **state)
     }
 }
 
+/* The table counts 4,096 different texts; what is beyond it is asked one by one. */
+static void more_star_rules_than_are_kept_track_of_are_found(void **state)
+{
+    enum { RULES = 4500, A_DOC = 60 };
+    static char docs[RULES / A_DOC][PROV_MAX_POLICY_TEXT];
+    const char *list[RULES / A_DOC];
+    struct policy_device d;
+    struct prov_policy *pol;
+    char name[32];
+
+    (void)state;
+    policy_device_init(&d);
+    for (int i = 0; i < RULES; i++) {
+        char *const doc = docs[i / A_DOC];
+        const size_t n = i % A_DOC == 0 ? 0 : strlen(doc);
+
+        /* three letters of 17 each: every text is another one */
+        snprintf(doc + n, sizeof docs[0] - n, "%s'arn:*:topic/a*%c%c%c*'%s",
+                 i % A_DOC == 0 ? "{'Version':'2012-10-17','Statement':{'Effect':'Allow',"
+                                  "'Action':'*','Resource':["
+                                : ",",
+                 'A' + i % 17, 'A' + i / 17 % 17, 'A' + i / 289,
+                 i % A_DOC == A_DOC - 1 ? "]}}" : "");
+        list[i / A_DOC] = doc;
+    }
+    pol = policy_session(list, RULES / A_DOC, &d);
+    for (int i = 0; i < RULES + 200; i++) {
+        struct prov_policy_request req = { .action = PROV_ACT_PUBLISH };
+
+        snprintf(name, sizeof name, "a/%c%c%c", 'A' + i % 17, 'A' + i / 17 % 17, 'A' + i / 289);
+        req.name = prov_span_str(name);
+        if ((prov_policy_decide(pol, &req) == PROV_ALLOWED) != (i < RULES))
+            fail_msg("%s is wrong", name);
+    }
+    prov_policy_free(pol);
+}
+
+/* As IAM has it: "arn:aws:iot:*:*:topic/a" is also the ARN of a topic "x:topic/a". */
+static void a_star_in_the_arns_head_may_stand_for_a_part_of_the_name(void **state)
+{
+    static const struct {
+        const char *name;
+        enum prov_verdict verdict;
+    } rows[] = {
+        { "a/dev1/x", PROV_ALLOWED },         { "b/dev1/x", PROV_IMPLICIT_DENY },
+        { "b:topic/a/dev1/x", PROV_ALLOWED }, { "b:topic/c/x", PROV_EXPLICIT_DENY },
+        { "btopic/c/x", PROV_IMPLICIT_DENY }, { ":topic/c/", PROV_EXPLICIT_DENY },
+        { ":", PROV_IMPLICIT_DENY },
+    };
+    static const char policy[] =
+        DOC("{'Effect':'Allow','Action':'iot:Publish',"
+            "'Resource':'arn:aws:iot:*:*:topic/a/${iot:ClientId}/*'},"
+            "{'Effect':'Deny','Action':'iot:Publish','Resource':'arn:aws:iot:*:*:topic/c/*'}");
+    struct policy_device d;
+
+    (void)state;
+    policy_device_init(&d);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct prov_policy_request req = { .action = PROV_ACT_PUBLISH,
+                                                 .name = prov_span_str(rows[i].name) };
+
+        assert_int_equal(policy_ask(policy, &d, &req), rows[i].verdict);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +419,8 @@ int main(void)
         cmocka_unit_test(the_longest_topic_is_compared_to_its_end),
         cmocka_unit_test(names_may_hold_any_byte),
         cmocka_unit_test(each_of_two_hundred_statements_is_found),
+        cmocka_unit_test(more_star_rules_than_are_kept_track_of_are_found),
+        cmocka_unit_test(a_star_in_the_arns_head_may_stand_for_a_part_of_the_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
