@@ -220,7 +220,12 @@ static enum prov_rc decide(struct prov_plugin *pl, struct prov_tx *tx, X509 *lea
         id = noted->cert;
     else
         rc = prov_ident_id(leaf, &id);
-    return rc != PROV_OK ? rc : prov_flow_admit(pl->issuers, tx, leaf, &id, out);
+    if (rc == PROV_OK)
+        rc = prov_flow_admit(pl->issuers, tx, leaf, &id, out);
+    /* without a note nobody has vouched for it in this handshake: the session was resumed */
+    if (rc == PROV_OK && noted == NULL && out->outcome == PROV_FOREIGN)
+        out->outcome = PROV_REFUSED;
+    return rc;
 }
 
 static int device_client(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,

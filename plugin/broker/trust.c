@@ -84,11 +84,18 @@ static void report_refusal(struct prov_plugin *pl, SSL *ssl, X509 *leaf,
     prov_report(pl, &refusal);
 }
 
-/* Resumption would skip this callback, and a ticket costs the broker more than it saves here. */
+/*
+ * Resumption would skip this callback, and a ticket costs the broker more than it saves here. With
+ * TLS 1.2 and session_resumption on, the ticket is promised already: it is one that has run out.
+ */
 static void no_resumption(SSL *ssl)
 {
+    SSL_SESSION *session = SSL_get_session(ssl);
+
     (void)SSL_set_num_tickets(ssl, 0);
     (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    if (session != NULL)
+        (void)SSL_SESSION_set_time(session, 1);
 }
 
 static void decide(struct prov_plugin *pl, X509 *leaf, struct prov_decision *decision,
@@ -152,8 +159,9 @@ static int verify(X509_STORE_CTX *ctx, void *arg)
         X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
         return 0;
     }
-    no_resumption(ssl);
     decide(trust->pl, leaf, &decision, &err);
+    if (decision.outcome != PROV_KNOWN || trust->pl->conf.session_resumption == PROV_RESUMPTION_OFF)
+        no_resumption(ssl);
     remember(trust, leaf, &decision);
     if (decision.outcome == PROV_KNOWN || decision.outcome == PROV_NEW) {
         X509_STORE_CTX_set_error(ctx, X509_V_OK);
@@ -172,6 +180,7 @@ static int verify(X509_STORE_CTX *ctx, void *arg)
 static void on_new_ctx(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl,
                        void *argp)
 {
+    const struct prov_trust *trust = argp;
     SSL_CTX *ctx = parent;
 
     (void)ptr;
@@ -184,6 +193,10 @@ static void on_new_ctx(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, l
     /* the server's chain is what its certfile holds; OpenSSL would look for a longer one at each
      * handshake */
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+    /* sessions are resumed by ticket or not at all: no memory for them here */
+    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    if (trust->pl->conf.session_resumption == PROV_RESUMPTION_OFF)
+        (void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET); /* TLS 1.2; for 1.3 see no_resumption */
 }
 
 static void free_note(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)

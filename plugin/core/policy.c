@@ -109,7 +109,10 @@ static inline bool same(const uint8_t *a, const uint8_t *b, size_t n)
     return load8(a + n - 8) == load8(b + n - 8);
 }
 
-static bool conds_hold(const struct ask *q, const struct pol_set_stmt *s)
+/* Out of line what a check seldom comes to: the walk then needs few registers. */
+#define SELDOM __attribute__((noinline))
+
+static SELDOM bool conds_hold(const struct ask *q, const struct pol_set_stmt *s)
 {
     const struct pol_eval e = { .pol = q->pol, .stmt = s, .req = q->req };
     struct prov_span ignored;
@@ -119,7 +122,7 @@ static bool conds_hold(const struct ask *q, const struct pol_set_stmt *s)
     return !s->request_conds || prov_pol_conds(&e, true, &ignored) == PROV_MATCHED;
 }
 
-static bool rest_matches(const struct ask *q, const struct pol_rule *rule, const uint8_t *p)
+static SELDOM bool rest_matches(const struct ask *q, const struct pol_rule *rule, const uint8_t *p)
 {
     const struct prov_span left = prov_span(p, (size_t)(q->end - p));
     const struct pol_eval e = { .pol = q->pol, .stmt = rule->stmt, .req = q->req };
@@ -143,8 +146,8 @@ static inline enum prov_verdict rules_judge(const struct ask *q, const struct po
 
 /* Rules that a part of the name from p on leads to. Each is asked once, however often its gram
  * occurs. */
-static enum prov_verdict grams_judge(const struct ask *q, const struct pol_grams *grams,
-                                     const uint8_t *p, enum prov_verdict so_far)
+static SELDOM enum prov_verdict grams_judge(const struct ask *q, const struct pol_grams *grams,
+                                            const uint8_t *p, enum prov_verdict so_far)
 {
     uint64_t seen[POL_MAX_GRAMS / 64];
     const struct pol_gram *slot;
@@ -222,6 +225,8 @@ static enum prov_verdict walk(const struct ask *q, const struct pol_node *node, 
 
     for (;; node = next, p += taken) {
         so_far = stars_judge(q, &node->stars, p, so_far);
+        if (so_far == q->last)
+            return so_far;
         if (p == q->end)
             return rules_judge(q, node->ends, p, so_far);
         next = lit_child(q, node, p);
@@ -235,7 +240,7 @@ static enum prov_verdict walk(const struct ask *q, const struct pol_node *node, 
                 taken = n;
             }
         }
-        if (next == NULL || so_far == q->last)
+        if (next == NULL)
             return so_far;
     }
 }

@@ -83,6 +83,10 @@ static const struct row rows[] = {
       .meaning = "Clients that the registry does not know: defer to other plugins, password and "
                  "ACL files; or allow them all topics, which a broker without acl_file did before "
                  "this plugin was loaded." },
+    { "session_resumption", OPT_CHOICE, AT(session_resumption), .words = { "off", "on" },
+      .fallback = "off",
+      .meaning = "TLS session tickets for registered devices, which spare them and the broker most "
+                 "of a handshake. Off as on AWS IoT; status and rights are checked either way." },
     { "worker_threads", OPT_UINT, AT(worker_threads), .lo = 1, .hi = 64, .fallback = "2",
       .meaning = "Threads that sign, make keys and run hooks." },
     { "queue_limit", OPT_UINT, AT(queue_limit), .lo = 16, .hi = 1000000, .fallback = "10000",

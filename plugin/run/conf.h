@@ -11,16 +11,18 @@
 enum prov_first_connect { PROV_FIRST_DROP, PROV_FIRST_ACCEPT };
 enum prov_on_denied { PROV_DENIED_IGNORE, PROV_DENIED_DISCONNECT };
 enum prov_other_clients { PROV_OTHERS_DEFER, PROV_OTHERS_ALLOW };
+enum prov_session_resumption { PROV_RESUMPTION_OFF, PROV_RESUMPTION_ON };
 
 struct prov_conf {
     char *db_path;          /* absolute */
     uint64_t db_max_mb;     /* 0: large enough for ten million devices */
     char *account_id;       /* 12 digits; NULL: not given, the store has it */
     char *region;           /* [a-z0-9-]{1,32}; NULL likewise */
-    unsigned first_connect; /* enum prov_first_connect; these three are unsigned so that one kind of
+    unsigned first_connect; /* enum prov_first_connect; these four are unsigned so that one kind of
                                table row sets them */
     unsigned on_denied;     /* enum prov_on_denied */
     unsigned other_clients; /* enum prov_other_clients */
+    unsigned session_resumption; /* enum prov_session_resumption */
     uint64_t worker_threads;
     uint64_t queue_limit;
     uint64_t first_connect_wait_ms; /* with accept on Mosquitto 2.0: the longest the broker may

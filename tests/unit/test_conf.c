@@ -50,6 +50,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(conf.first_connect_wait_ms, 1000);
     assert_int_equal(conf.on_denied, PROV_DENIED_IGNORE);
     assert_int_equal(conf.other_clients, PROV_OTHERS_DEFER);
+    assert_int_equal(conf.session_resumption, PROV_RESUMPTION_OFF);
     assert_int_equal(conf.worker_threads, 2);
     assert_int_equal(conf.queue_limit, 10000);
     prov_conf_release(&conf);
@@ -66,6 +67,7 @@ static void every_option_reaches_its_field_and_no_other(void **state)
         { "first_connect_wait_ms", "10" }, { "first_connect", "accept" },
         { "region", "eu-west-1" },         { "account_id", "123456789012" },
         { "db_max_mb", "16777216" },       { "db_path", "/srv/registry" },
+        { "session_resumption", "on" },
     };
     struct prov_conf conf;
     struct prov_err err;
@@ -80,6 +82,7 @@ static void every_option_reaches_its_field_and_no_other(void **state)
     assert_int_equal(conf.first_connect_wait_ms, 10);
     assert_int_equal(conf.on_denied, PROV_DENIED_DISCONNECT);
     assert_int_equal(conf.other_clients, PROV_OTHERS_ALLOW);
+    assert_int_equal(conf.session_resumption, PROV_RESUMPTION_ON);
     assert_int_equal(conf.worker_threads, 64);
     assert_int_equal(conf.queue_limit, 16);
     prov_conf_release(&conf);
@@ -334,10 +337,10 @@ static void describe_row(void *ctx, const char *key, const char *fallback, const
 static void description_lists_every_option_once_with_a_default_that_loads(void **state)
 {
     static const char *const keys[] = {
-        "db_path",     "db_max_mb",     "account_id",
-        "region",      "first_connect", "first_connect_wait_ms",
-        "on_denied",   "other_clients", "worker_threads",
-        "queue_limit",
+        "db_path",        "db_max_mb",     "account_id",
+        "region",         "first_connect", "first_connect_wait_ms",
+        "on_denied",      "other_clients", "session_resumption",
+        "worker_threads", "queue_limit",
     };
     (void)state;
 
