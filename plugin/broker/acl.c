@@ -4,6 +4,7 @@
 
 #include <openssl/x509.h>
 
+#include "changes.h"
 #include "report.h"
 #include "run/log.h"
 
@@ -177,6 +178,7 @@ int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check 
     if (session != NULL && session->gone && ev->access != MOSQ_ACL_WRITE)
         session = NULL;
     if (session == NULL) {
+        prov_changes_follow(pl); /* a queue outlives ticks: what is revoked gets nothing more */
         code = stranger(pl, ev->client, &session);
         if (session == NULL)
             return code;

@@ -52,16 +52,19 @@ bool prov_flow_client_id_ok(struct prov_span client_id);
 
 /* ---- first contact: prepared by a worker, applied by the writer ------------------------------ */
 
-/* One device's first contact. Everything in it is a copy. */
+/*
+ * One device's first contact. Everything in it is a copy but the certificate: the handshake's own,
+ * which OpenSSL lets several threads read and which nobody changes. Decoding it again would cost
+ * more than all the rest.
+ */
 struct prov_contact {
     /* what is asked */
     struct prov_id cert, ca;
-    struct prov_buf der;
+    X509 *leaf;
     prov_attempt_id attempt;
     char client_id[PROV_MAX_CLIENT_ID + 1];
     char address[64];
     /* what prepare found */
-    X509 *leaf;
     struct prov_plan *plan;
     char template_name[PROV_MAX_TEMPLATE_NAME + 1];
     uint32_t template_version;
@@ -71,12 +74,13 @@ struct prov_contact {
     char thing_name[PROV_MAX_NAME + 1]; /* that the certificate is attached to; may be empty */
 };
 
+/* Takes a reference of its own. PROV_ETOOBIG: beyond PROV_MAX_CERT_DER. */
 PROV_MUST_USE enum prov_rc prov_contact_new(X509 *leaf, const struct prov_decision *decision,
                                             struct prov_contact **out);
 void prov_contact_free(struct prov_contact *contact); /* NULL is accepted */
 
 /*
- * worker, read transaction: decodes, evaluates the CA's template to a plan. A template that is
+ * worker, read transaction: evaluates the CA's template to a plan. A template that is
  * missing or fails is a result (contact->reason), not an error: the certificate is recorded all the
  * same. Errors: PROV_ESTORE, PROV_ENOMEM, PROV_EBUG.
  */

@@ -10,19 +10,20 @@
 enum prov_rc prov_contact_new(X509 *leaf, const struct prov_decision *decision,
                               struct prov_contact **out)
 {
-    struct prov_contact *contact = calloc(1, sizeof *contact);
-    enum prov_rc rc;
+    struct prov_contact *contact;
+    const int n = i2d_X509(leaf, NULL);
 
+    if (n < 0)
+        return PROV_ENOMEM;
+    if (n > PROV_MAX_CERT_DER)
+        return PROV_ETOOBIG;
+    contact = calloc(1, sizeof *contact);
     if (contact == NULL)
         return PROV_ENOMEM;
     contact->cert = decision->cert;
     contact->ca = decision->ca;
-    prov_buf_init(&contact->der, PROV_MAX_CERT_DER);
-    rc = prov_ident_encode(leaf, &contact->der);
-    if (rc != PROV_OK) {
-        prov_contact_free(contact);
-        return rc;
-    }
+    (void)X509_up_ref(leaf);
+    contact->leaf = leaf;
     *out = contact;
     return PROV_OK;
 }
@@ -31,7 +32,6 @@ void prov_contact_free(struct prov_contact *contact)
 {
     if (contact == NULL)
         return;
-    prov_buf_release(&contact->der);
     X509_free(contact->leaf);
     prov_plan_free(contact->plan);
     free(contact);
@@ -125,30 +125,11 @@ static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
     return PROV_OK;
 }
 
-/* What OpenSSL took from the device and does not take again is refused, not recorded. */
-static enum prov_rc decode_leaf(struct prov_contact *contact, struct prov_tx *tx)
-{
-    struct prov_err err = { 0 };
-    enum prov_rc rc;
-
-    if (contact->leaf != NULL)
-        return PROV_OK;
-    rc = prov_ident_decode(prov_buf_span(&contact->der), &contact->leaf, &err);
-    if (transient(rc))
-        return pass_on(tx, &err, rc);
-    if (rc != PROV_OK)
-        keep_error(contact, PROV_REASON_MALFORMED, &err);
-    return PROV_OK;
-}
-
 enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *tx)
 {
     struct prov_ca ca;
     enum prov_rc rc;
 
-    rc = decode_leaf(contact, tx);
-    if (rc != PROV_OK || contact->leaf == NULL)
-        return rc;
     rc = prov_ca_get(tx, &contact->ca, &ca);
     if (rc == PROV_ENOTFOUND)
         return PROV_OK; /* deleted meanwhile: apply says so */
@@ -313,12 +294,10 @@ static enum prov_rc register_and_provision(struct prov_contact *contact, struct 
 
 enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx)
 {
-    enum prov_rc rc = PROV_OK;
+    enum prov_rc rc;
 
     contact->thing_name[0] = '\0';
-    if (contact->leaf != NULL) { /* else prepare has said why */
-        contact->detail[0] = '\0';
-        rc = register_and_provision(contact, tx);
-    }
+    contact->detail[0] = '\0';
+    rc = register_and_provision(contact, tx);
     return rc != PROV_OK ? rc : write_attempt(contact, tx);
 }

@@ -112,13 +112,16 @@ static inline bool same(const uint8_t *a, const uint8_t *b, size_t n)
 /* Out of line what a check seldom comes to: the walk then needs few registers. */
 #define SELDOM __attribute__((noinline))
 
-static SELDOM bool conds_hold(const struct ask *q, const struct pol_set_stmt *s)
+static inline bool session_conds_hold(const struct ask *q, const struct pol_set_stmt *s)
+{
+    return !s->session_conds || ((const uint8_t *)q->pol)[q->pol->held + s->held] != 0;
+}
+
+static SELDOM bool request_conds_hold(const struct ask *q, const struct pol_set_stmt *s)
 {
     const struct pol_eval e = { .pol = q->pol, .stmt = s, .req = q->req };
     struct prov_span ignored;
 
-    if (s->session_conds && ((const uint8_t *)q->pol)[q->pol->held + s->held] == 0)
-        return false;
     return !s->request_conds || prov_pol_conds(&e, true, &ignored) == PROV_MATCHED;
 }
 
@@ -137,8 +140,10 @@ static inline enum prov_verdict rules_judge(const struct ask *q, const struct po
     for (; rule != NULL; rule = rule->next) {
         if ((q->end8 & rule->mask) != rule->end || rule->verdict <= so_far)
             continue;
+        if (rule->stmt->conds && !session_conds_hold(q, rule->stmt))
+            continue;
         if ((rule->rest.n == 0 || rest_matches(q, rule, p)) &&
-            (!rule->stmt->conds || conds_hold(q, rule->stmt)))
+            (!rule->stmt->conds || request_conds_hold(q, rule->stmt)))
             so_far = rule->verdict;
     }
     return so_far;
@@ -255,7 +260,7 @@ static enum prov_verdict loose_judge(const struct ask *q, const struct pol_loose
         e.stmt = loose->stmt;
         if (e.stmt->verdict > so_far &&
             prov_pol_resource(&e, q->req->action, q->req->name, &ignored) == PROV_MATCHED &&
-            conds_hold(q, e.stmt))
+            session_conds_hold(q, e.stmt) && request_conds_hold(q, e.stmt))
             so_far = e.stmt->verdict;
     }
     return so_far;

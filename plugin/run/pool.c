@@ -133,7 +133,7 @@ static enum prov_rc threads_start(struct prov_pool *pool)
     for (size_t i = 0; i < PROV_COUNT(own_faults); i++)
         (void)sigdelset(&block, own_faults[i]);
     (void)pthread_sigmask(SIG_SETMASK, &block, &before);
-    if (pool->conf.store != NULL) {
+    if (pool->conf.store != NULL && !pool->has_writer) {
         pool->has_writer = pthread_create(&pool->writer, NULL, prov_writer_main, pool) == 0;
         if (!pool->has_writer)
             rc = PROV_ENOMEM;
@@ -165,7 +165,6 @@ enum prov_rc prov_pool_new(const struct prov_pool_conf *conf, struct prov_pool *
 {
     pthread_condattr_t monotonic;
     struct prov_pool *pool;
-    enum prov_rc rc;
 
     *out = NULL;
     if (conf->workers == 0 || conf->workers > PROV_POOL_MAX_WORKERS || conf->queue_limit == 0)
@@ -183,11 +182,6 @@ enum prov_rc prov_pool_new(const struct prov_pool_conf *conf, struct prov_pool *
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&pool->finished_more, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
-    rc = threads_start(pool);
-    if (rc != PROV_OK) {
-        prov_pool_free(pool);
-        return rc;
-    }
     *out = pool;
     return PROV_OK;
 }
@@ -220,9 +214,15 @@ void prov_pool_free(struct prov_pool *pool)
 enum prov_rc prov_pool_submit(struct prov_pool *pool, struct prov_job *job)
 {
     const bool to_worker = job->prepare != NULL || job->apply == NULL;
+    enum prov_rc rc;
 
     if (job->apply != NULL && pool->conf.store == NULL)
         return PROV_EBUG;
+    if (!pool->stopping && pool->n_workers < pool->conf.workers) {
+        rc = threads_start(pool);
+        if (rc != PROV_OK)
+            return rc;
+    }
     lock(pool);
     if (pool->stopping || pool->stats.queued >= pool->conf.queue_limit) {
         pool->stats.refused++;

@@ -20,7 +20,7 @@ void prov_jobs_move(struct job_list *to, struct job_list *from);
 
 /*
  * A job is in exactly one list, or held by the one thread that took it from there. Everything from
- * to_prepare on is guarded by lock; what stands before it never changes after start.
+ * to_prepare on is guarded by lock; of what stands before it, the threads are the broker's.
  */
 struct prov_pool {
     struct prov_pool_conf conf;

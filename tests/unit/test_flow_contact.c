@@ -584,21 +584,24 @@ static void prepare_may_run_again(void **state)
 
 /* ---- what cannot be read --------------------------------------------------------------------- */
 
-static void leaf_that_does_not_decode_again_is_refused_and_told_of(void **state)
+/* No certificate that anybody means well is so large. */
+static void leaf_beyond_the_limit_is_no_contact(void **state)
 {
+    static char names[PROV_MAX_CERT_DER * 5 / 4];
     struct reg *r = *state;
-    struct scene s;
+    struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf;
+    struct prov_contact *contact = NULL;
+    const struct prov_decision decision = { .outcome = PROV_NEW };
+    size_t n = 0;
 
-    scene_init(&s, r, "tpl", "/CN=dev-1");
-    arrive(&s, r);
-    s.contact->der.n--;
-    prepare(&s, r);
-    apply(&s, r);
-    assert_reason(&s, PROV_REASON_MALFORMED);
-    assert_string_not_equal(s.contact->detail, "");
-    assert_int_equal(status_of(&s, r), -1);
-    assert_attempt(&s, r);
-    scene_free(&s);
+    while (n + 72 < sizeof names)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%sDNS:%060zu.example",
+                              n == 0 ? "" : ",", n);
+    leaf = reg_pki(r, &(struct pki_spec){ .subject = "/CN=dev-1", .issuer = &ca, .san = names });
+    assert_int_equal(prov_contact_new(leaf.x509, &decision, &contact), PROV_ETOOBIG);
+    assert_null(contact);
+    pki_free(&leaf);
+    pki_free(&ca);
 }
 
 /* What OpenSSL does not read in the handshake, and policy variables would need. */
@@ -738,7 +741,7 @@ static const struct CMUnitTest flow_contact[] = {
     REG_TEST(record_deleted_while_a_retry_was_under_way_is_made_again),
     REG_TEST(apply_may_run_again),
     REG_TEST(prepare_may_run_again),
-    REG_TEST(leaf_that_does_not_decode_again_is_refused_and_told_of),
+    REG_TEST(leaf_beyond_the_limit_is_no_contact),
     REG_TEST(leaf_whose_fields_do_not_decode_is_not_recorded),
     REG_TEST(damaged_records_are_errors_with_words),
     REG_TEST(certificate_of_a_status_of_the_future_is_left),

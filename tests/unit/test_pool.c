@@ -19,6 +19,7 @@
  */
 
 static atomic_uint fail_thread; /* the n-th pthread_create from now */
+static atomic_uint threads_made;
 static atomic_bool fail_calloc;
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
@@ -33,6 +34,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 {
     if (fail_thread != 0 && --fail_thread == 0)
         return 11; /* EAGAIN */
+    threads_made++;
     return __real_pthread_create(thread, attr, start, arg);
 }
 
@@ -533,27 +535,54 @@ static void numbers_out_of_range_are_refused(void **state)
     }
 }
 
-static void missing_memory_or_thread_is_reported_and_leaves_nothing(void **state)
+static void missing_memory_is_reported_and_leaves_nothing(void **state)
 {
-    struct rig *rig = rig_new(true, 1, 0, 0); /* for its store */
-    const struct prov_pool_conf conf = { .store = &rig->store.base,
-                                         .workers = 3,
-                                         .queue_limit = 1 };
-    struct prov_pool *pool;
+    const struct prov_pool_conf conf = { .workers = 1, .queue_limit = 1 };
+    struct rig *rig = rig_new(false, 1, 0, 0);
+    struct prov_pool *pool = rig->pool;
     (void)state;
 
     fail_calloc = true;
-    pool = rig->pool;
     assert_int_equal(prov_pool_new(&conf, &pool), PROV_ENOMEM);
     fail_calloc = false;
     assert_null(pool);
-    for (unsigned n = 1; n <= 4; n++) { /* the writer and three workers */
-        fail_thread = n;
-        assert_int_equal(prov_pool_new(&conf, &pool), PROV_ENOMEM);
-        assert_null(pool);
+    rig_free(rig);
+}
+
+/* A second thread makes the broker's own work slower: none before there is a job. */
+static void threads_start_with_the_first_job(void **state)
+{
+    struct rig *rig = rig_new(true, 3, 0, 0);
+    struct rig_job j;
+    (void)state;
+
+    threads_made = 0;
+    rig_job(&j, rig, 1, RIG_BOTH);
+    assert_int_equal(threads_made, 0);
+    for (unsigned n = 1; n <= 2; n++) {
+        assert_int_equal(prov_pool_submit(rig->pool, &j.job), PROV_OK);
+        rig_drain(rig, n);
+        assert_int_equal(threads_made, 4); /* the writer and the workers */
     }
-    assert_int_equal(prov_pool_new(&conf, &pool), PROV_OK);
-    prov_pool_free(pool);
+    rig_free(rig);
+}
+
+static void job_for_which_there_is_no_thread_stays_with_its_owner(void **state)
+{
+    struct rig *rig = rig_new(true, 3, 0, 0);
+    struct rig_job j;
+    (void)state;
+
+    threads_made = 0;
+    rig_job(&j, rig, 1, RIG_BOTH);
+    for (unsigned n = 0; n < 4; n++) { /* those that could be had are kept */
+        fail_thread = 2;
+        assert_int_equal(prov_pool_submit(rig->pool, &j.job), n < 3 ? PROV_ENOMEM : PROV_OK);
+        assert_int_equal(threads_made, n + 1);
+    }
+    fail_thread = 0;
+    rig_drain(rig, 1);
+    assert_int_equal(j.done, 1);
     rig_free(rig);
 }
 
@@ -577,7 +606,9 @@ int main(void)
         cmocka_unit_test(full_pool_can_be_freed),
         cmocka_unit_test(done_cannot_submit_to_a_pool_that_ends),
         cmocka_unit_test(numbers_out_of_range_are_refused),
-        cmocka_unit_test(missing_memory_or_thread_is_reported_and_leaves_nothing),
+        cmocka_unit_test(missing_memory_is_reported_and_leaves_nothing),
+        cmocka_unit_test(threads_start_with_the_first_job),
+        cmocka_unit_test(job_for_which_there_is_no_thread_stays_with_its_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
