@@ -197,6 +197,76 @@ static void message_reaches_its_subscriber_whole(void **state)
     }
 }
 
+struct seen {
+    unsigned n;
+    uint8_t qos;
+    char topic[16], payload[16];
+};
+
+static void see(void *ctx, const struct mqtt_view *message)
+{
+    struct seen *seen = ctx;
+
+    seen->n++;
+    seen->qos = message->qos;
+    assert_true(prov_span_copy(message->topic, seen->topic, sizeof seen->topic));
+    assert_true(prov_span_copy(message->payload, seen->payload, sizeof seen->payload));
+}
+
+static void message_goes_to_the_function_that_was_given_and_is_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+    struct mqtt_options o = as_alice(f, "watcher", MQTT_V311);
+    struct mqtt *c, *sender = alice(f, "sender", MQTT_V311);
+    struct seen seen = { .n = 0 };
+
+    o.on_message = see;
+    o.ctx = &seen;
+    o.keep_session = true;
+    c = expect_connected(&o);
+    assert_int_equal(mqtt_subscribe(c, "open/a", 1), 1);
+    assert_int_equal(mqtt_publish(sender, &(struct mqtt_publish){ .topic = "open/a",
+                                                                  .payload = PROV_LIT("seen"),
+                                                                  .qos = 1 }),
+                     0);
+    assert_true(mqtt_ping(c));
+    assert_int_equal(seen.n, 1);
+    assert_int_equal(seen.qos, 1);
+    assert_string_equal(seen.topic, "open/a");
+    assert_string_equal(seen.payload, "seen");
+    assert_null(mqtt_take_message(c, NULL));
+    assert_true(mqtt_ping(c)); /* the acknowledgement has gone before it */
+    mqtt_free(c);
+    mqtt_free(sender);
+
+    c = expect_connected(&o); /* what is not acknowledged would come again */
+    assert_true(mqtt_ping(c));
+    assert_int_equal(seen.n, 1);
+    mqtt_free(c);
+    o.keep_session = false;
+    mqtt_free(expect_connected(&o));
+}
+
+static void message_can_be_sent_without_looking_for_what_came(void **state)
+{
+    struct fixture *f = *state;
+    struct mqtt *c = alice(f, "reader", MQTT_V311), *sender = alice(f, "sender", MQTT_V311);
+    const struct mqtt_publish publish = { .topic = "open/a", .payload = PROV_LIT("x"), .qos = 1 };
+    struct mqtt_answer answer;
+    uint16_t id;
+
+    assert_int_equal(mqtt_subscribe(c, "open/a", 0), 0);
+    id = mqtt_submit_publish(sender, &publish);
+    mqtt_send(sender);
+    expect_message(c, "open/a", "x");
+    mqtt_send(sender);
+    assert_false(mqtt_take_answer(sender, id, &answer));
+    assert_true(mqtt_ping(sender));
+    assert_true(mqtt_take_answer(sender, id, &answer));
+    mqtt_free(sender);
+    mqtt_free(c);
+}
+
 static void retained_message_waits_for_a_subscriber(void **state)
 {
     struct fixture *f = *state;
@@ -386,6 +456,8 @@ int main(void)
         cmocka_unit_test(reason_for_being_disconnected_is_told_in_mqtt_5),
         cmocka_unit_test(takeover_closes_the_older_connection),
         cmocka_unit_test(message_reaches_its_subscriber_whole),
+        cmocka_unit_test(message_goes_to_the_function_that_was_given_and_is_acknowledged),
+        cmocka_unit_test(message_can_be_sent_without_looking_for_what_came),
         cmocka_unit_test(retained_message_waits_for_a_subscriber),
         cmocka_unit_test(denied_publish_and_subscribe_are_told_apart_from_allowed_ones),
         cmocka_unit_test(properties_of_a_message_are_found),

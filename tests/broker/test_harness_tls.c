@@ -200,6 +200,27 @@ static void one_tls_context_serves_many_clients(void **state)
     SSL_CTX_free(tls.shared);
 }
 
+static void shared_tls_context_takes_each_clients_own_certificate(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_cert stranger = pki_make(&(struct pki_spec){ .subject = "/CN=stranger" });
+    SSL_CTX *ctx = mqtt_tls_context(&(struct mqtt_tls){ .trust = f->ca.x509 });
+    const struct mqtt_tls good = { .cert = f->device.x509, .key = f->device.key, .shared = ctx };
+    const struct mqtt_tls bad = { .cert = stranger.x509, .key = stranger.key, .shared = ctx };
+    const struct mqtt_tls mixed = { .cert = f->device.x509, .key = stranger.key, .shared = ctx };
+    const struct mqtt_options as_device = over_tls(f, &good, MQTT_V311);
+    const struct mqtt_options as_stranger = over_tls(f, &bad, MQTT_V311);
+    const struct mqtt_options as_nobody = over_tls(f, &mixed, MQTT_V311);
+
+    assert_non_null(ctx);
+    mqtt_free(expect_connected(&as_device));
+    expect_alert(&as_stranger, SSL_AD_UNKNOWN_CA);
+    assert_null(mqtt_start(&as_nobody));
+    mqtt_free(expect_connected(&as_device));
+    SSL_CTX_free(ctx);
+    pki_free(&stranger);
+}
+
 /* That stock Mosquitto allows it, without looking at the certificate again, is to be known. */
 static void kept_session_is_resumed_and_without_it_nothing_is(void **state)
 {
@@ -271,6 +292,7 @@ int main(void)
         cmocka_unit_test(server_that_does_not_bear_the_trusted_signature_is_refused_by_the_client),
         cmocka_unit_test(key_that_is_not_the_certificates_makes_no_client),
         cmocka_unit_test(one_tls_context_serves_many_clients),
+        cmocka_unit_test(shared_tls_context_takes_each_clients_own_certificate),
         cmocka_unit_test(kept_session_is_resumed_and_without_it_nothing_is),
         cmocka_unit_test(broken_bytes_are_dropped_without_a_word),
         cmocka_unit_test(large_message_arrives_over_tls),

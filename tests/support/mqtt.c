@@ -31,6 +31,8 @@ struct mqtt *mqtt_start(const struct mqtt_options *options)
         o.version = MQTT_V311;
     c->version = o.version;
     c->hold_acks = o.hold_acks;
+    c->on_message = o.on_message;
+    c->ctx = o.ctx;
     c->wait_ms = o.wait_ms;
     c->messages_end = &c->messages;
     c->answers_end = &c->answers;
@@ -185,32 +187,43 @@ static struct mqtt_message *new_message(struct prov_span topic, struct prov_span
     return m;
 }
 
-static void on_publish(struct mqtt *c, uint8_t flags, struct mqtt_reader *r)
+static void keep_message(struct mqtt *c, const struct mqtt_view *v, struct prov_span props,
+                         uint8_t flags, uint16_t id)
 {
-    const uint8_t qos = (flags >> 1) & 3;
-    const struct prov_span topic = mqtt_read_string(r);
-    const uint16_t id = qos == 0 ? 0 : mqtt_read_u16(r);
-    struct prov_span props = { NULL, 0 };
-    struct mqtt_message *m;
+    struct mqtt_message *m = new_message(v->topic, v->payload, props);
 
-    if (c->version == MQTT_V5)
-        props = mqtt_read_props(r);
-    if (qos > 1)
-        r->bad = true;
-    if (r->bad)
-        return;
-    m = new_message(topic, r->left, props);
     if (m == NULL) {
         c->lost = true;
         return;
     }
-    m->qos = qos;
+    m->qos = v->qos;
     m->id = id;
     m->retain = (flags & 1) != 0;
     m->dup = (flags & 8) != 0;
     *c->messages_end = m;
     c->messages_end = &m->next;
-    if (qos == 1 && !c->hold_acks)
+}
+
+static void on_publish(struct mqtt *c, uint8_t flags, struct mqtt_reader *r)
+{
+    struct mqtt_view v = { .qos = (flags >> 1) & 3 };
+    struct prov_span props = { NULL, 0 };
+    uint16_t id;
+
+    v.topic = mqtt_read_string(r);
+    id = v.qos == 0 ? 0 : mqtt_read_u16(r);
+    if (c->version == MQTT_V5)
+        props = mqtt_read_props(r);
+    if (v.qos > 1)
+        r->bad = true;
+    if (r->bad)
+        return;
+    v.payload = r->left;
+    if (c->on_message != NULL)
+        c->on_message(c->ctx, &v);
+    else
+        keep_message(c, &v, props, flags, id);
+    if (v.qos == 1 && !c->hold_acks && !c->lost)
         mqtt_submit_puback(c, id);
 }
 
@@ -306,6 +319,11 @@ void mqtt_step(struct mqtt *c)
 
 /* ---- sending ----------------------------------------------------------------------------------
  */
+
+void mqtt_send(struct mqtt *c)
+{
+    mqtt_link_send(&c->link);
+}
 
 static uint16_t next_id(struct mqtt *c)
 {

@@ -40,8 +40,10 @@ struct mqtt_tls {
     const char *alpn;    /* one protocol; NULL: none */
     int version;         /* TLS1_2_VERSION or TLS1_3_VERSION; 0: whichever comes out */
     SSL_SESSION *resume; /* from mqtt_session, with the same settings; NULL: a full handshake */
-    SSL_CTX *shared;     /* from mqtt_tls_context, used instead of trust, cert, key, chain, alpn
-                            and version: what many connections should not build again */
+    SSL_CTX *shared;     /* from mqtt_tls_context, used instead of trust, chain, alpn and version:
+                            what many connections should not build again. It may serve many
+                            clients: cert and key go out where they are given, and otherwise the
+                            context's */
 };
 
 /* NULL when OpenSSL will not take it, for instance a key that is not the certificate's. */
@@ -53,6 +55,12 @@ struct mqtt_will {
     uint8_t qos;
     bool retain;
     uint32_t delay_s; /* MQTT 5; 0: not sent */
+};
+
+/* A message as it comes in, gone when the call that was given it returns. */
+struct mqtt_view {
+    struct prov_span topic, payload;
+    uint8_t qos;
 };
 
 /* Zeroed means: MQTT 3.1.1 over plain TCP, an empty client id, a clean session, no keep-alive. */
@@ -72,6 +80,10 @@ struct mqtt_options {
     const struct mqtt_will *will;
     bool hold_connect; /* stop after TCP and TLS; CONNECT is sent by mqtt_submit_connect or never */
     bool hold_acks;
+    /* Called within mqtt_step for every message, which is then not kept for mqtt_take_message: for
+     * clients that get too many to copy. */
+    void (*on_message)(void *ctx, const struct mqtt_view *message);
+    void *ctx;
     int64_t wait_ms; /* the longest that any waiting call takes; 0: DEADLINE_DEFAULT_MS */
 };
 
@@ -142,6 +154,8 @@ int mqtt_fd(const struct mqtt *c);
 short mqtt_wants(const struct mqtt *c);
 /* Does all that can be done without waiting. */
 void mqtt_step(struct mqtt *c);
+/* Of that only the sending; what ends the connection is found by the next mqtt_step. */
+void mqtt_send(struct mqtt *c);
 
 /* Valid until mqtt_free; changes as things happen. */
 const struct mqtt_report *mqtt_report(const struct mqtt *c);
@@ -152,7 +166,7 @@ const char *mqtt_story(struct mqtt *c);
  */
 SSL_SESSION *mqtt_session(const struct mqtt *c);
 
-/* ---- sending: appended now, on its way with the next step ---------------------------------------
+/* ---- sending: appended now, on its way with the next step or mqtt_send --------------------------
  */
 
 struct mqtt_publish {

@@ -16,6 +16,8 @@ struct mqtt {
     enum mqtt_version version;
     struct prov_buf connect; /* the CONNECT packet, while it is held back */
     bool hold_acks;
+    void (*on_message)(void *ctx, const struct mqtt_view *message);
+    void *ctx;
     bool lost; /* something received could not be kept for want of memory */
     int64_t wait_ms;
     uint16_t last_id;

@@ -83,6 +83,13 @@ static void on_tls_event(const SSL *ssl, int where, int value)
         l->report->alert = value & 0xff;
 }
 
+/* A shared context knows nothing of this client's certificate. */
+static bool use_own_identity(SSL *ssl, const struct mqtt_tls *tls)
+{
+    return tls->shared == NULL || tls->cert == NULL ||
+           (SSL_use_certificate(ssl, tls->cert) == 1 && SSL_use_PrivateKey(ssl, tls->key) == 1);
+}
+
 static bool start_tls(struct mqtt_link *l, const struct mqtt_tls *tls)
 {
     SSL_CTX *own = tls->shared == NULL ? mqtt_tls_context(tls) : NULL;
@@ -105,6 +112,8 @@ static bool start_tls(struct mqtt_link *l, const struct mqtt_tls *tls)
     SSL_set_app_data(l->ssl, l);
     SSL_set_info_callback(l->ssl, on_tls_event);
     SSL_set_connect_state(l->ssl);
+    if (!use_own_identity(l->ssl, tls))
+        return false;
     if (tls->sni != NULL && SSL_set_tlsext_host_name(l->ssl, tls->sni) != 1)
         return false;
     return tls->resume == NULL || SSL_set_session(l->ssl, tls->resume) == 1;
@@ -366,6 +375,14 @@ void mqtt_link_step(struct mqtt_link *l)
     stage(l);
     flush(l);
     conclude(l);
+}
+
+void mqtt_link_send(struct mqtt_link *l)
+{
+    if (l->fd == -1 || !l->open)
+        return;
+    stage(l);
+    flush(l);
 }
 
 bool mqtt_link_wants_write(const struct mqtt_link *l)

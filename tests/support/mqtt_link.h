@@ -29,6 +29,8 @@ bool mqtt_link_start(struct mqtt_link *l, const struct mqtt_options *o, struct m
 void mqtt_link_release(struct mqtt_link *l);
 /* When the connection ends, the report says how and fd becomes -1; bytes received stay in `in`. */
 void mqtt_link_step(struct mqtt_link *l);
+/* Moves `out` towards the peer and reads nothing; an error is found by the next step. */
+void mqtt_link_send(struct mqtt_link *l);
 /* Ends the connection from this side. */
 void mqtt_link_close(struct mqtt_link *l, enum mqtt_end why);
 bool mqtt_link_wants_write(const struct mqtt_link *l);
