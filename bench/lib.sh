@@ -130,7 +130,6 @@ write_dynsec() { # DEVICES
         for (i = 0; i < n; i++) {
             d = sprintf("dev-%07d", i)
             printf "%s{\"rolename\":\"r%d\",\"acls\":[", i ? "," : "", i
-            printf "{\"acltype\":\"publishClientSend\",\"topic\":\"dt/%s/config\",\"priority\":1,\"allow\":false},", d
             printf "{\"acltype\":\"publishClientSend\",\"topic\":\"dt/%s/#\",\"priority\":0,\"allow\":true},", d
             printf "{\"acltype\":\"publishClientReceive\",\"topic\":\"cmd/%s/#\",\"priority\":0,\"allow\":true},", d
             printf "{\"acltype\":\"publishClientReceive\",\"topic\":\"dt/#\",\"priority\":0,\"allow\":true},"

@@ -8,6 +8,9 @@
 #include "report.h"
 #include "run/log.h"
 
+/* Off the way of a check that a connected device passes. */
+#define SELDOM __attribute__((noinline))
+
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 /* The policies in force; *barred and no policy when the certificate is not ACTIVE or not there. */
@@ -127,8 +130,8 @@ static enum prov_reason denial_reason(int access, struct prov_span topic)
 
 /* A delivery that is not made is nobody's attempt; the rest is told, and may cost the connection.
  */
-static int deny(struct prov_plugin *pl, struct prov_session *session,
-                const struct mosquitto_evt_acl_check *ev, struct prov_span topic)
+static SELDOM int deny(struct prov_plugin *pl, struct prov_session *session,
+                       const struct mosquitto_evt_acl_check *ev, struct prov_span topic)
 {
     const struct prov_refusal refusal = {
         .reason = denial_reason(ev->access, topic),
@@ -146,61 +149,71 @@ static int deny(struct prov_plugin *pl, struct prov_session *session,
     return MOSQ_ERR_ACL_DENIED;
 }
 
-static bool allows(const struct prov_session *session, enum prov_action action,
-                   struct prov_span name)
+static SELDOM bool may_retain(const struct prov_session *session, struct prov_span topic)
 {
-    const struct prov_policy_request request = { .action = action, .name = name };
+    const struct prov_policy_request request = { .action = PROV_ACT_RETAIN_PUBLISH, .name = topic };
 
-    if (session->policy == NULL || (session->barred && !session->gone))
-        return false;
     return prov_policy_decide(session->policy, &request) == PROV_ALLOWED;
 }
 
-/* Devices never publish to topics that start with '$', whatever their policy says (reference 6.5).
- */
-static bool may_publish(const struct prov_session *session, struct prov_span topic, bool retain)
+static bool may(const struct prov_session *session, const struct mosquitto_evt_acl_check *ev,
+                struct prov_span topic)
 {
-    if (topic.n != 0 && topic.p[0] == '$')
+    struct prov_policy_request request = { .action = PROV_ACT_SUBSCRIBE, .name = topic };
+
+    /* devices never publish to topics that start with '$', whatever their policy (reference 6.5) */
+    if (ev->access == MOSQ_ACL_WRITE && topic.n != 0 && topic.p[0] == '$')
         return false;
-    return allows(session, PROV_ACT_PUBLISH, topic) &&
-           (!retain || allows(session, PROV_ACT_RETAIN_PUBLISH, topic));
+    if (session->policy == NULL || (session->barred && !session->gone))
+        return false;
+    if (ev->access == MOSQ_ACL_WRITE)
+        request.action = PROV_ACT_PUBLISH;
+    else if (ev->access == MOSQ_ACL_READ)
+        request.action = PROV_ACT_RECEIVE;
+    if (prov_policy_decide(session->policy, &request) != PROV_ALLOWED)
+        return false;
+    return ev->access != MOSQ_ACL_WRITE || !ev->retain || may_retain(session, topic);
 }
 
-int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
+/*
+ * Whose rights count where there is no session of a connected device. Who has just gone publishes a
+ * Will; what is asked about deliveries is about a device that is away. NULL: *code is the answer.
+ */
+static SELDOM struct prov_session *absent_session(struct prov_plugin *pl,
+                                                  const struct mosquitto_evt_acl_check *ev,
+                                                  struct prov_session *session, int *code)
 {
-    const struct prov_span topic = prov_span_str(ev->topic);
-    struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
-    bool allowed = false;
-    int code;
-
-    /* who has just gone publishes a Will; what is asked about deliveries is about a device that is
-     * away */
     if (session != NULL && session->gone && ev->access != MOSQ_ACL_WRITE)
         session = NULL;
     if (session == NULL) {
         prov_changes_follow(pl); /* a queue outlives ticks: what is revoked gets nothing more */
-        code = stranger(pl, ev->client, &session);
+        *code = stranger(pl, ev->client, &session);
+    }
+    if (session == NULL || session->kind != PROV_SESSION_OTHER)
+        return session;
+    *code = leave_to_others(pl);
+    return NULL;
+}
+
+int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
+{
+    struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
+    struct prov_span topic;
+    int code;
+
+    if (session == NULL || session->gone || session->kind != PROV_SESSION_DEVICE) {
+        session = absent_session(pl, ev, session, &code);
         if (session == NULL)
             return code;
     }
-    if (session->kind == PROV_SESSION_OTHER)
-        return leave_to_others(pl);
     if (!session->gone && (session->stale || session->epoch != prov_sessions_epoch(pl->sessions)))
         prov_acl_refresh(pl, session);
-    switch (ev->access) {
-    case MOSQ_ACL_READ:
-        allowed = allows(session, PROV_ACT_RECEIVE, topic);
-        break;
-    case MOSQ_ACL_WRITE:
-        allowed = may_publish(session, topic, ev->retain);
-        break;
-    case MOSQ_ACL_SUBSCRIBE:
-        allowed = allows(session, PROV_ACT_SUBSCRIBE, topic);
-        break;
-    case MOSQ_ACL_UNSUBSCRIBE:
+    if (ev->access == MOSQ_ACL_UNSUBSCRIBE)
         return MOSQ_ERR_SUCCESS; /* asking for less is free, as on AWS */
-    default:
-        break;
-    }
-    return allowed ? MOSQ_ERR_SUCCESS : deny(pl, session, ev, topic);
+    topic = prov_span_str(ev->topic);
+    if ((ev->access == MOSQ_ACL_READ || ev->access == MOSQ_ACL_WRITE ||
+         ev->access == MOSQ_ACL_SUBSCRIBE) &&
+        may(session, ev, topic))
+        return MOSQ_ERR_SUCCESS;
+    return deny(pl, session, ev, topic);
 }

@@ -177,6 +177,13 @@ static inline enum prov_verdict stars_judge(const struct ask *q, const struct po
     return stars->grams == NULL ? so_far : grams_judge(q, stars->grams, p, so_far);
 }
 
+/* For a name with a colon, from its beginning. */
+static SELDOM enum prov_verdict colons_judge(const struct ask *q, const struct pol_stars *colons,
+                                             const uint8_t *p, enum prov_verdict so_far)
+{
+    return stars_judge(q, colons, p, so_far);
+}
+
 /* How much of the name at p the node's variable or `?` stands for; 0: it does not fit. */
 static inline size_t step_takes(const struct ask *q, const struct pol_node *step, const uint8_t *p)
 {
@@ -193,29 +200,39 @@ static inline size_t step_takes(const struct ask *q, const struct pol_node *step
     return n;
 }
 
+/* Does the node's literal stand at p? */
+static inline bool lit_fits(const struct ask *q, const struct pol_node *node, const uint8_t *p)
+{
+    const size_t left = (size_t)(q->end - p), n = node->lit.n;
+
+    if (left < 8)
+        return n <= left && same(p, node->lit.p, n);
+    if ((load8(p) & node->mask) != node->start)
+        return false;
+    return n <= 8 || (n <= left && same(p + 8, node->lit.p + 8, n - 8));
+}
+
 static inline const struct pol_node *lit_child(const struct ask *q, const struct pol_node *node,
                                                const uint8_t *p)
 {
-    const struct pol_node *child;
+    const struct pol_node *child = node->only;
     const uint8_t *found = node->first;
 
-    if (node->n_lits == 0)
-        return NULL;
-    if (node->n_lits > 8)
-        found = memchr(found, *p, node->n_lits);
-    else
-        while (*found != *p) {
-            if (++found == node->first + node->n_lits)
-                return NULL;
-        }
-    if (found == NULL)
-        return NULL;
-    child = node->lits[found - node->first];
-    if (child->lit.n == 1)
-        return child;
-    if (child->lit.n > (size_t)(q->end - p) || !same(p, child->lit.p, child->lit.n))
-        return NULL;
-    return child;
+    if (child == NULL) {
+        if (node->n_lits == 0)
+            return NULL;
+        if (node->n_lits > 8)
+            found = memchr(found, *p, node->n_lits);
+        else
+            while (*found != *p) {
+                if (++found == node->first + node->n_lits)
+                    return NULL;
+            }
+        if (found == NULL)
+            return NULL;
+        child = node->lits[found - node->first];
+    }
+    return lit_fits(q, child, p) ? child : NULL;
 }
 
 /*
@@ -229,9 +246,11 @@ static enum prov_verdict walk(const struct ask *q, const struct pol_node *node, 
     size_t n, taken;
 
     for (;; node = next, p += taken) {
-        so_far = stars_judge(q, &node->stars, p, so_far);
-        if (so_far == q->last)
-            return so_far;
+        if (node->stars != NULL) {
+            so_far = stars_judge(q, node->stars, p, so_far);
+            if (so_far == q->last)
+                return so_far;
+        }
         if (p == q->end)
             return rules_judge(q, node->ends, p, so_far);
         next = lit_child(q, node, p);
@@ -240,6 +259,8 @@ static enum prov_verdict walk(const struct ask *q, const struct pol_node *node, 
             n = step_takes(q, step, p);
             if (n != 0 && next != NULL) {
                 so_far = walk(q, step, p + n, so_far);
+                if (so_far == q->last)
+                    return so_far;
             } else if (n != 0) {
                 next = step;
                 taken = n;
@@ -250,8 +271,8 @@ static enum prov_verdict walk(const struct ask *q, const struct pol_node *node, 
     }
 }
 
-static enum prov_verdict loose_judge(const struct ask *q, const struct pol_loose *loose,
-                                     enum prov_verdict so_far)
+static SELDOM enum prov_verdict loose_judge(const struct ask *q, const struct pol_loose *loose,
+                                            enum prov_verdict so_far)
 {
     struct pol_eval e = { .pol = q->pol, .req = q->req };
     struct prov_span ignored;
@@ -288,8 +309,10 @@ enum prov_verdict prov_policy_decide(const struct prov_policy *pol,
     q.last = index->last;
     q.end8 = name.n < 8 ? short_end8(name) : load8(q.end - 8);
     verdict = walk(&q, &index->root, name.p, PROV_IMPLICIT_DENY);
-    if (verdict != q.last && memchr(name.p, ':', name.n) != NULL)
-        verdict = stars_judge(&q, &index->colons, name.p, verdict);
+    if (verdict == q.last)
+        return verdict;
+    if (index->colons != NULL && memchr(name.p, ':', name.n) != NULL)
+        verdict = colons_judge(&q, index->colons, name.p, verdict);
     return index->loose == NULL ? verdict : loose_judge(&q, index->loose, verdict);
 }
 

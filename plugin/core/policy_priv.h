@@ -289,11 +289,13 @@ struct pol_node {
     enum pol_seg_kind kind; /* what leads here from the parent: POL_LIT, POL_VAR, POL_ANY */
     uint32_t slot;          /* POL_VAR */
     struct prov_span lit;   /* POL_LIT; empty only in the root */
+    uint64_t start, mask;   /* POL_LIT: its first eight bytes under the mask, as in memory */
     uint8_t *first;         /* first bytes of the literal children, all different */
     struct pol_node **lits; /* the literal children */
+    struct pol_node *only;  /* the literal child where there is one and no other */
     size_t n_lits, cap_lits, cap_first;
     struct pol_node *steps, *next; /* children by variable or `?`; the next of one's siblings */
-    struct pol_stars stars;        /* a star follows here */
+    struct pol_stars *stars;       /* a star follows here; NULL: none does */
     struct pol_rule *ends;         /* the pattern ends here */
 };
 
@@ -310,7 +312,7 @@ struct pol_loose {
  */
 struct pol_index {
     struct pol_node root;
-    struct pol_stars colons;
+    struct pol_stars *colons;
     struct pol_loose *loose;
     enum prov_verdict last; /* the verdict that no other rule can change */
 };

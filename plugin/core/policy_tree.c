@@ -14,6 +14,18 @@ static struct pol_node *node_new(struct prov_policy_set *set, enum pol_seg_kind 
     return node;
 }
 
+static void lit_set(struct pol_node *node, struct prov_span lit)
+{
+    uint8_t start[8] = { 0 }, mask[8] = { 0 };
+    const size_t n = lit.n < sizeof start ? lit.n : sizeof start;
+
+    memcpy(start, lit.p, n);
+    memset(mask, 0xff, n);
+    memcpy(&node->start, start, sizeof start);
+    memcpy(&node->mask, mask, sizeof mask);
+    node->lit = lit;
+}
+
 static bool lits_add(struct prov_policy_set *set, struct pol_node *parent, struct pol_node *child)
 {
     struct pol_node **lits;
@@ -30,6 +42,7 @@ static bool lits_add(struct prov_policy_set *set, struct pol_node *parent, struc
     parent->first = first;
     first[parent->n_lits] = child->lit.p[0];
     lits[parent->n_lits++] = child;
+    parent->only = parent->n_lits == 1 ? child : NULL;
     return true;
 }
 
@@ -42,20 +55,23 @@ static size_t common_length(struct prov_span a, struct prov_span b)
     return n;
 }
 
-/* Puts a node before the child that keeps only the first n of its bytes. */
-static struct pol_node *split(struct prov_policy_set *set, struct pol_node **child, size_t n)
+/* Puts a node before the parent's child i, which has only the first n of its bytes. */
+static struct pol_node *split(struct prov_policy_set *set, struct pol_node *parent, size_t i,
+                              size_t n)
 {
     struct pol_node *const upper = node_new(set, POL_LIT);
-    struct pol_node *const lower = *child;
+    struct pol_node *const lower = parent->lits[i];
     const struct prov_span whole = lower->lit;
 
     if (upper == NULL)
         return NULL;
-    upper->lit = prov_span(whole.p, n);
-    lower->lit = prov_span(whole.p + n, whole.n - n);
+    lit_set(upper, prov_span(whole.p, n));
+    lit_set(lower, prov_span(whole.p + n, whole.n - n));
     if (!lits_add(set, upper, lower))
         return NULL;
-    *child = upper;
+    parent->lits[i] = upper;
+    if (parent->only != NULL)
+        parent->only = upper;
     return upper;
 }
 
@@ -73,12 +89,12 @@ static struct pol_node *descend_lit(struct prov_policy_set *set, struct pol_node
             child = node_new(set, POL_LIT);
             if (child == NULL)
                 return NULL;
-            child->lit = s;
+            lit_set(child, s);
             return lits_add(set, node, child) ? child : NULL;
         }
         i = (size_t)(found - node->first);
         n = common_length(node->lits[i]->lit, s);
-        child = n == node->lits[i]->lit.n ? node->lits[i] : split(set, &node->lits[i], n);
+        child = n == node->lits[i]->lit.n ? node->lits[i] : split(set, node, i, n);
         if (child == NULL)
             return NULL;
         s = prov_span(s.p + n, s.n - n);
@@ -259,14 +275,17 @@ static bool has_colon(const struct pol_pat *pat)
     return false;
 }
 
-static bool star_add(struct prov_policy_set *set, struct pol_stars *stars,
+static bool star_add(struct prov_policy_set *set, struct pol_stars **at,
                      const struct pol_set_stmt *stmt, struct pol_pat rest)
 {
-    if (stars->rules == NULL) {
-        stars->next = set->stars;
-        set->stars = stars;
+    if (*at == NULL) {
+        *at = prov_pol_alloc(&set->arena, 1, sizeof **at);
+        if (*at == NULL)
+            return false;
+        (*at)->next = set->stars;
+        set->stars = *at;
     }
-    return rule_add(set, &stars->rules, stmt, rest);
+    return rule_add(set, &(*at)->rules, stmt, rest);
 }
 
 /* Adds what is left of the pattern from a place on. */
