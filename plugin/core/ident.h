@@ -67,6 +67,8 @@ struct prov_ident {
 
 /* SHA-256 of the DER of a certificate that OpenSSL has parsed: no second decoding. */
 PROV_MUST_USE enum prov_rc prov_ident_id(const X509 *cert, struct prov_id *out);
+/* The same of bytes that need not be a certificate: whose DER would this be? */
+PROV_MUST_USE enum prov_rc prov_ident_id_of_der(struct prov_span der, struct prov_id *out);
 
 /*
  * SHA-256 of the part that the issuer signed. Two certificates that have it in common are one

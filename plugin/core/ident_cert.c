@@ -26,6 +26,16 @@ enum prov_rc prov_ident_id(const X509 *cert, struct prov_id *out)
     return ok == 1 ? PROV_OK : PROV_ENOMEM;
 }
 
+enum prov_rc prov_ident_id_of_der(struct prov_span der, struct prov_id *out)
+{
+    int ok;
+
+    ERR_set_mark();
+    ok = EVP_Digest(der.p, der.n, out->b, NULL, EVP_sha256(), NULL);
+    ERR_pop_to_mark();
+    return ok == 1 ? PROV_OK : PROV_ENOMEM;
+}
+
 /* The signed part is the first element of the certificate (RFC 5280 section 4.1). */
 static bool signed_part(const unsigned char *der, long n, struct prov_span *out)
 {

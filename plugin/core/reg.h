@@ -11,8 +11,8 @@
 enum reg_table {
     REG_META,         /* "settings" -> settings */
     REG_CA,           /* id -> prov_ca */
-    REG_CERT,         /* id -> prov_cert */
-    REG_CERT_DER,     /* id -> DER */
+    REG_CERT,         /* id -> prov_cert, less the id */
+    REG_CERT_DER,     /* prov_cert.der_number (8, big-endian) -> DER */
     REG_THING,        /* name -> prov_thing */
     REG_TYPE,         /* name -> prov_thing_type */
     REG_GROUP,        /* name -> prov_group */
@@ -148,6 +148,13 @@ enum prov_rc reg_group_put(struct prov_tx *tx, struct prov_span name,
 /* The owner of REG_CERT_OF_SIGNED links, from prov_ident_signed_id. */
 #define REG_SIGNED_PREFIX 16
 struct prov_span reg_signed_owner(const struct prov_id *signed_id);
+/* The DER of this number and what it hashes to: in a damaged store that may be another
+ * certificate's id, or nobody's. PROV_ENOTFOUND without a message. */
+enum prov_rc reg_der_get(struct prov_tx *tx, int64_t number, struct prov_span *der,
+                         struct prov_id *id);
+enum prov_rc reg_der_add(struct prov_tx *tx, struct prov_span der, int64_t *number);
+/* With it the entry that twins are known by. Without its DER there is no finding that entry. */
+enum prov_rc reg_der_forget(struct prov_tx *tx, const struct prov_cert *cert);
 
 /* Of a certificate that goes away. */
 enum prov_rc reg_forget_clients(struct prov_tx *tx, const struct prov_id *cert);

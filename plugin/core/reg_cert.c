@@ -2,8 +2,8 @@
 
 #include "reg.h"
 
+/* The id is the key; tag 1 was it in format 1. */
 static const struct prov_field cert_fields[] = {
-    { 1, PROV_FIELD_ID, offsetof(struct prov_cert, id), 0, 0 },
     { 2, PROV_FIELD_ID, offsetof(struct prov_cert, ca_id), 0, 0 },
     { 3, PROV_FIELD_U32, offsetof(struct prov_cert, status), 0, 0 },
     { 4, PROV_FIELD_U32, offsetof(struct prov_cert, mode), 0, 0 },
@@ -17,6 +17,7 @@ static const struct prov_field cert_fields[] = {
     { 11, PROV_FIELD_SPANS, offsetof(struct prov_cert, things),
       offsetof(struct prov_cert, n_things), PROV_MAX_CERT_THINGS },
     { 12, PROV_FIELD_BOOL, offsetof(struct prov_cert, exclusive), 0, 0 },
+    { 13, PROV_FIELD_I64, offsetof(struct prov_cert, der_number), 0, 0 },
 };
 const struct prov_record reg_cert_record = { cert_fields, PROV_COUNT(cert_fields),
                                              sizeof(struct prov_cert) };
@@ -48,18 +49,13 @@ bool prov_cert_status_parse(struct prov_span text, enum prov_cert_status *out)
 
 enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id, struct prov_cert *out)
 {
-    return reg_get(tx, REG_CERT, &reg_cert_record, "certificate", prov_id_span(id), out);
-}
+    const struct prov_id key = *id; /* which may be out's own */
+    const enum prov_rc rc =
+        reg_get(tx, REG_CERT, &reg_cert_record, "certificate", prov_id_span(&key), out);
 
-enum prov_rc prov_cert_der(struct prov_tx *tx, const struct prov_id *id, struct prov_span *out)
-{
-    char hex[PROV_ID_HEX + 1];
-    const enum prov_rc rc = prov_txn_get(tx->txn, REG_CERT_DER, prov_id_span(id), out);
-
-    if (rc != PROV_ENOTFOUND)
-        return reg_store_result(tx, rc);
-    prov_id_hex(id, hex);
-    return reg_missing(tx, "certificate", prov_span_str(hex));
+    if (rc == PROV_OK)
+        out->id = key;
+    return rc;
 }
 
 enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert)
@@ -139,7 +135,7 @@ static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *iden
 
     if (entry->ca_id != NULL)
         cert.ca_id = *entry->ca_id;
-    rc = reg_put_bytes(tx, REG_CERT_DER, prov_id_span(&ident->id), der);
+    rc = reg_der_add(tx, der, &cert.der_number);
     if (rc == PROV_OK)
         rc = reg_cert_put(tx, &cert);
     if (rc == PROV_OK && entry->ca_id != NULL)
@@ -368,27 +364,6 @@ static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, 
     return PROV_OK;
 }
 
-/* The entry that the certificate's twins are known by; without its DER there is no finding it. */
-static enum prov_rc forget_signed(struct prov_tx *tx, const struct prov_id *id)
-{
-    struct prov_id signed_id;
-    struct prov_span der;
-    X509 *leaf = NULL;
-    enum prov_rc rc;
-
-    rc = prov_cert_der(tx, id, &der);
-    if (rc == PROV_OK)
-        rc = prov_ident_decode(der, &leaf, tx->err);
-    if (rc == PROV_OK && prov_ident_signed_id(leaf, &signed_id) != PROV_OK)
-        rc = prov_nomem(tx->err);
-    X509_free(leaf);
-    if (rc == PROV_ENOTFOUND || rc == PROV_EINVAL || rc == PROV_ETOOBIG)
-        return PROV_OK;
-    if (rc != PROV_OK)
-        return rc;
-    return reg_link_del(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), prov_id_span(id));
-}
-
 enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool force)
 {
     struct prov_cert cert;
@@ -406,11 +381,9 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
     if (rc != PROV_OK)
         return rc;
     ca_id = cert.ca_id;
-    rc = forget_signed(tx, id);
+    rc = reg_der_forget(tx, &cert);
     if (rc == PROV_OK)
         rc = reg_del(tx, REG_CERT, prov_id_span(id));
-    if (rc == PROV_OK)
-        rc = reg_del(tx, REG_CERT_DER, prov_id_span(id));
     if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
         rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
     if (rc == PROV_OK)

@@ -146,28 +146,27 @@ static bool has_principal(const struct prov_thing *thing, struct prov_span id)
 }
 
 /* The certificate itself, and what its twins would be known by. */
-static void check_leaf(struct check *c, const struct prov_id *id)
+static void check_leaf(struct check *c, struct prov_span id, int64_t der_number)
 {
-    struct prov_id signed_id;
+    struct prov_id found, signed_id;
     struct prov_span der;
     X509 *leaf = NULL;
     enum prov_rc rc;
 
-    if (!there(c, REG_CERT_DER, prov_id_span(id))) {
+    rc = reg_der_get(&c->tx, der_number, &der, &found);
+    if (rc == PROV_ENOTFOUND) {
         report(c, "has no DER");
         return;
     }
-    rc = c->rc;
-    if (rc == PROV_OK)
-        rc = prov_cert_der(&c->tx, id, &der);
     if (rc == PROV_OK)
         rc = prov_ident_decode(der, &leaf, &c->err);
     if (rc == PROV_OK)
         rc = prov_ident_signed_id(leaf, &signed_id);
     X509_free(leaf);
-    if (rc == PROV_OK)
-        need_link(c, REG_CERT_OF_SIGNED, "signed parts", reg_signed_owner(&signed_id),
-                  prov_id_span(id));
+    if (rc == PROV_OK && !prov_span_eq(prov_id_span(&found), id))
+        report(c, "has DER that is not its own");
+    else if (rc == PROV_OK)
+        need_link(c, REG_CERT_OF_SIGNED, "signed parts", reg_signed_owner(&signed_id), id);
     else if (rc == PROV_EINVAL || rc == PROV_ETOOBIG)
         report(c, "has DER that cannot be read: %s", c->err.text);
     else
@@ -180,16 +179,16 @@ static void check_cert(struct check *c, struct prov_span key, const void *object
     const struct prov_cert *cert = object;
     struct prov_thing thing;
 
-    if (!prov_span_eq(key, prov_id_span(&cert->id))) {
-        report(c, "is filed under another id");
+    if (key.n != PROV_ID_LEN) {
+        report(c, "is filed under what is no id");
         return;
     }
     if ((size_t)cert->status >= PROV_CERT_STATUSES)
         report(c, "has status number %u, which is none", (unsigned)cert->status);
-    check_leaf(c, &cert->id);
+    check_leaf(c, key, cert->der_number);
     if (!prov_id_is_zero(&cert->ca_id)) /* the CA itself may have been deleted */
         need_link(c, REG_CERT_OF_CA, "CA certificate", prov_id_span(&cert->ca_id), key);
-    memcpy(target + 1, cert->id.b, PROV_ID_LEN);
+    memcpy(target + 1, key.p, PROV_ID_LEN);
     for (size_t i = 0; i < cert->n_policies; i++)
         need_both(c, REG_POLICY, REG_TARGET_OF_POLICY, "policy", cert->policies[i],
                   prov_span(target, sizeof target));
@@ -303,11 +302,19 @@ static void check_client(struct check *c, struct prov_span key, struct prov_span
         need_link(c, REG_CLIENT_OF_CERT, "certificate", value, key);
 }
 
+/* Its certificate must lead to it; one that is damaged is told of already. */
 static void check_der(struct check *c, struct prov_span key, struct prov_span value)
 {
-    (void)value;
-    if (!there(c, REG_CERT, key))
+    struct prov_cert cert;
+    struct prov_id id;
+
+    if (prov_ident_id_of_der(value, &id) != PROV_OK)
+        c->rc = prov_nomem(c->tx.err);
+    else if (!there(c, REG_CERT, prov_id_span(&id)))
         report(c, "belongs to nothing");
+    else if (other_side(c, REG_CERT, &reg_cert_record, prov_id_span(&id), &cert) &&
+             (key.n != 8 || reg_from_be64(key.p) != (uint64_t)cert.der_number))
+        report(c, "is not where its certificate looks for it");
 }
 
 #define NO_TABLE REG_TABLES
@@ -388,7 +395,7 @@ static const struct walk {
     [REG_META] = { "record", &reg_settings_record, NULL, NULL },
     [REG_CA] = { "CA certificate", &reg_ca_record, check_ca, NULL },
     [REG_CERT] = { "certificate", &reg_cert_record, check_cert, NULL },
-    [REG_CERT_DER] = { "the DER of certificate", NULL, NULL, check_der },
+    [REG_CERT_DER] = { "DER number", NULL, NULL, check_der },
     [REG_THING] = { "thing", &reg_thing_record, check_thing, NULL },
     [REG_TYPE] = { "thing type", &reg_type_record, NULL, NULL },
     [REG_GROUP] = { "thing group", &reg_group_record, check_group, NULL },

@@ -18,7 +18,7 @@ static const char *const tables[] = {
 _Static_assert(PROV_COUNT(tables) == REG_TABLES, "a table was added without a name");
 
 const struct prov_schema prov_registry_schema = {
-    .version = 1,
+    .version = 2, /* 1: DER was filed by certificate id */
     .tables = tables,
     .n_tables = REG_TABLES,
 };
@@ -42,7 +42,7 @@ enum prov_rc reg_missing(struct prov_tx *tx, const char *what, struct prov_span 
 
 static bool is_id_table(enum reg_table table)
 {
-    return table == REG_CA || table == REG_CERT || table == REG_CERT_DER;
+    return table == REG_CA || table == REG_CERT;
 }
 
 /* Keys in messages: ids as hex, names as they are. */

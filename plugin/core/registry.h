@@ -129,7 +129,8 @@ struct prov_cert {
     size_t n_policies;
     struct prov_span things[PROV_MAX_CERT_THINGS];
     size_t n_things;
-    bool exclusive; /* attached to things[0] alone, EXCLUSIVE_THING (reference 7.4) */
+    bool exclusive;     /* attached to things[0] alone, EXCLUSIVE_THING (reference 7.4) */
+    int64_t der_number; /* what prov_cert_der finds the DER by; given at registration, from 1 */
 };
 
 struct prov_cert_registration {
@@ -163,6 +164,7 @@ PROV_MUST_USE enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf,
                                           struct prov_id *registered);
 PROV_MUST_USE enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id,
                                          struct prov_cert *out);
+/* PROV_ESTORE when the certificate's record leads to no DER, or to one of another id. */
 PROV_MUST_USE enum prov_rc prov_cert_der(struct prov_tx *tx, const struct prov_id *id,
                                          struct prov_span *out);
 /* UpdateCertificate, by the table of reference 5.4. */

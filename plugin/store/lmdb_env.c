@@ -214,7 +214,8 @@ static enum prov_rc check_version(const struct lmdb_store *st, uint32_t found, u
                                  st->dir, found, known);
     return prov_lmdb_because(PROV_ESTORE,
                              "%s was written by an older version (format %u, this one knows %u): "
-                             "use the version that wrote it",
+                             "use the version that wrote it, or choose another db_path for a "
+                             "new store",
                              st->dir, found, known);
 }
 

@@ -88,6 +88,29 @@ static void what_is_no_store_is_left_alone(void **state)
     says(r->err, file);
 }
 
+static void store_of_an_older_format_is_refused_with_what_to_do_and_left_alone(void **state)
+{
+    const struct prov_schema current = prov_registry_schema;
+    struct prov_schema older = current;
+    struct rig *r = *state;
+    const struct prov_store_lmdb_opts opts = { .dir = r->db, .create = true };
+    char formats[64];
+
+    older.version--;
+    assert_int_equal(prov_store_lmdb_open(&opts, &older, &r->store, &r->tx_err), PROV_OK);
+    prov_store_free(r->store);
+    (void)snprintf(formats, sizeof formats, "format %u, this one knows %u", older.version,
+                   current.version);
+    ctl_fails(r, 5, "thing", "list");
+    says(r->err, formats);
+    says(r->err, "choose another db_path");
+    ctl_fails(r, 5, "thing", "create", "a");
+    says(r->err, formats);
+    assert_int_equal(prov_store_lmdb_open(&opts, &older, &r->store, &r->tx_err), PROV_OK);
+    prov_store_free(r->store);
+    r->store = NULL;
+}
+
 /* ---- CAs ------------------------------------------------------------------------------------- */
 
 static void ca_without_proof_is_told_how_to_make_it(void **state)
@@ -785,8 +808,8 @@ static void damage(struct rig *r)
     txn = r->tx.txn;
     for (unsigned t = 0; t < prov_registry_schema.n_tables && !found; t++) {
         found = strcmp(prov_registry_schema.tables[t], "cert-der") == 0;
-        if (found)
-            assert_int_equal(prov_txn_del(txn, t, prov_id_span(&r->leaf_id)), PROV_OK);
+        if (found) /* the only certificate's */
+            assert_int_equal(prov_txn_del(txn, t, PROV_LIT("\0\0\0\0\0\0\0\1")), PROV_OK);
     }
     assert_true(found);
     rig_close(r);
@@ -848,6 +871,7 @@ static const struct CMUnitTest ctl[] = {
     RIG_TEST(reading_without_a_store_fails_and_writing_makes_one),
     RIG_TEST(db_option_goes_before_the_environment),
     RIG_TEST(what_is_no_store_is_left_alone),
+    RIG_TEST(store_of_an_older_format_is_refused_with_what_to_do_and_left_alone),
     RIG_TEST(ca_without_proof_is_told_how_to_make_it),
     RIG_TEST(registration_code_of_a_refused_registration_is_kept),
     RIG_TEST(ca_with_proof_is_registered_and_without_the_right_one_not),

@@ -71,7 +71,7 @@ static void check_finds_every_record_that_is_missing(void **state)
     } rows[] = {
         { REG_CERT, '\0', "thing thg refers to certificate" },
         { REG_CERT, '\0', "client cli refers to certificate" },
-        { REG_CERT, '\0', "DER of certificate" },
+        { REG_CERT, '\0', "DER number 0000000000000001 belongs to nothing" },
         { REG_CERT_DER, '\0', "has no DER" },
         { REG_CA, '\0', "a member" },
         { REG_THING, '\0', "refers to thing thg, which does not exist" },
@@ -181,9 +181,12 @@ static void check_finds_what_does_not_fit_together(void **state)
     reg_abort(r);
     cert = get(r, &id);
     reg_ok(r, reg_put(&r->tx, REG_CERT, &reg_cert_record, prov_id_span(&wrong), &cert));
-    assert_non_null(strstr(reg_problems(r), "filed under another id"));
+    assert_non_null(strstr(reg_problems(r), "has DER that is not its own"));
     reg_abort(r);
-    plant(r, REG_CERT_DER, prov_id_span(&id), S("no certificate"));
+    plant(r, REG_CERT, S("elsewhere"), NONE);
+    assert_non_null(strstr(reg_problems(r), "certificate elsewhere is filed under what is no id"));
+    reg_abort(r);
+    plant(r, REG_CERT_DER, PROV_LIT("\0\0\0\0\0\0\0\1"), S("no certificate"));
     assert_non_null(strstr(reg_problems(r), "has DER that cannot be read"));
 }
 

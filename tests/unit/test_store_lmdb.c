@@ -261,7 +261,8 @@ static void store_of_another_format_is_refused_with_what_to_do(void **state)
     assert_refused(&(struct prov_store_lmdb_opts){ .dir = *state, .create = true }, &older,
                    PROV_ESTORE, "newer version (format 1, this one knows 0): upgrade");
     assert_refused(&(struct prov_store_lmdb_opts){ .dir = *state, .create = true }, &newer,
-                   PROV_ESTORE, "older version (format 1, this one knows 2)");
+                   PROV_ESTORE,
+                   "older version (format 1, this one knows 2): use the version that wrote it");
     assert_refused(&(struct prov_store_lmdb_opts){ .dir = *state, .create = true }, &wider,
                    PROV_ESTORE, "no table \"green\"");
     assert_int_equal(prov_store_lmdb_open(&(struct prov_store_lmdb_opts){ .dir = *state },
