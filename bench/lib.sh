@@ -121,8 +121,8 @@ down() {
 }
 
 # Rules for each device, by name: dynamic-security of 2.0 has no variables.
-write_dynsec() { # DEVICES
-    awk -v n="$1" 'BEGIN {
+write_dynsec() { # DEVICES DENY: what the devices have, and whether there is a Deny among it (0, 1)
+    awk -v n="$1" -v deny="$2" 'BEGIN {
         print "{\"defaultACLAccess\":{\"publishClientSend\":false,\"publishClientReceive\":false,\"subscribe\":false,\"unsubscribe\":true},"
         printf "\"clients\":["
         for (i = 0; i < n; i++) printf "%s{\"username\":\"dev-%07d\",\"roles\":[{\"rolename\":\"r%d\"}]}", i ? "," : "", i, i
@@ -130,6 +130,7 @@ write_dynsec() { # DEVICES
         for (i = 0; i < n; i++) {
             d = sprintf("dev-%07d", i)
             printf "%s{\"rolename\":\"r%d\",\"acls\":[", i ? "," : "", i
+            if (deny) printf "{\"acltype\":\"publishClientSend\",\"topic\":\"dt/%s/config\",\"priority\":1,\"allow\":false},", d
             printf "{\"acltype\":\"publishClientSend\",\"topic\":\"dt/%s/#\",\"priority\":0,\"allow\":true},", d
             printf "{\"acltype\":\"publishClientReceive\",\"topic\":\"cmd/%s/#\",\"priority\":0,\"allow\":true},", d
             printf "{\"acltype\":\"publishClientReceive\",\"topic\":\"dt/#\",\"priority\":0,\"allow\":true},"
@@ -150,6 +151,20 @@ new_registry() { # DIRECTORY
     ctl --db "$1" policy create telemetry-device bench/device-policy.json
     ctl --db "$1" template create by-cn templates/jitp-by-cn.json --type JITP
     ctl --db "$1" ca register "$pki/ca.pem" --sni-only --active --auto-register --template by-cn
+}
+
+# use_deny yes|no: the same rules with a Deny among them, or as they were
+use_deny() {
+    if [ "$1" = yes ]; then
+        # shellcheck disable=SC2016 # a policy variable
+        sed 's|^  "Statement": \[|&\n    { "Effect": "Deny", "Action": "iot:Publish", "Resource": "arn:aws:iot:*:*:topic/dt/${iot:ClientId}/config" },|' \
+            bench/device-policy.json >"$dir/deny.json"
+        ctl --db "$dir/registry" policy version create telemetry-device "$dir/deny.json" --set-default
+        write_dynsec "$known" 1
+    else
+        ctl --db "$dir/registry" policy version set-default telemetry-device 1
+        write_dynsec "$known" 0
+    fi
 }
 
 # ---- instructions ----------------------------------------------------------------------------------
@@ -183,7 +198,7 @@ each() { awk -v a="$1" -v b="$2" -v n="$3" 'BEGIN { printf "%.1f\n", (b - a) / n
 
 # instructions_per_check PROGRAM…: of a program of ours that takes --checks.
 instructions_per_check() {
-    local few=9600 many=48000 n counts=()
+    local few=2400 many=12000 n counts=()
     for n in $few $many; do
         counts+=("$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" --checks "$n" 2>&1 >/dev/null |
             awk '/Collected/ { print $4 }')")
