@@ -1,28 +1,45 @@
-#include "reg.h"
+#include "plan_priv.h"
 
 static struct prov_span text(const char *s)
 {
     return prov_span_str(s);
 }
 
-static enum prov_rc exists_fail(struct prov_tx *tx, const char *property, const char *thing)
+enum prov_rc prov_plan_exists(struct prov_tx *tx, const char *property, const char *thing)
 {
     return prov_fail(tx->err, PROV_ECONFLICT, "ResourceConflictsException",
                      "thing \"%s\" exists, and its OverrideSettings say FAIL for %s", thing,
                      property);
 }
 
-/* ---- things -----------------------------------------------------------------------------------
- */
+enum prov_rc prov_plan_active(struct prov_tx *tx, enum prov_cert_status status)
+{
+    return prov_fail(tx->err, PROV_ECONFLICT, "ResourceConflictsException",
+                     "the certificate is %s already, and OverrideSettings say FAIL for Status",
+                     prov_cert_status_name(status));
+}
 
-/* What OverrideSettings leaves unsaid: never silent loss of data (reference section 13, 3). */
-static enum prov_override effective(enum prov_override given, enum prov_override fallback)
+static enum prov_override or_else(enum prov_override given, enum prov_override fallback)
 {
     return given == PROV_OVERRIDE_DEFAULT ? fallback : given;
 }
 
-static enum prov_rc plan_attrs(struct prov_tx *tx, const struct prov_plan *plan,
-                               struct prov_attr out[static PROV_MAX_ATTRS])
+struct prov_plan_overrides prov_plan_overrides(const struct prov_plan *plan)
+{
+    return (struct prov_plan_overrides){
+        .attrs = or_else(plan->on_attrs, PROV_MERGE),
+        .type = or_else(plan->on_type, PROV_REPLACE),
+        .groups = or_else(plan->on_groups, PROV_DO_NOTHING),
+        .billing_group = or_else(plan->on_billing_group, PROV_REPLACE),
+        .status = or_else(plan->on_status, PROV_REPLACE),
+    };
+}
+
+/* ---- things -----------------------------------------------------------------------------------
+ */
+
+enum prov_rc prov_plan_attrs(struct prov_tx *tx, const struct prov_plan *plan,
+                             struct prov_attr out[static PROV_MAX_ATTRS])
 {
     if (plan->n_attrs > PROV_MAX_ATTRS)
         return prov_fail(tx->err, PROV_ETOOBIG, REG_INVALID, "more than %d attributes",
@@ -35,38 +52,37 @@ static enum prov_rc plan_attrs(struct prov_tx *tx, const struct prov_plan *plan,
 static enum prov_rc check_fail_overrides(struct prov_tx *tx, const struct prov_plan *plan)
 {
     if (plan->has_attrs && plan->on_attrs == PROV_FAIL)
-        return exists_fail(tx, "AttributePayload", plan->thing_name);
+        return prov_plan_exists(tx, "AttributePayload", plan->thing_name);
     if (plan->thing_type != NULL && plan->on_type == PROV_FAIL)
-        return exists_fail(tx, "ThingTypeName", plan->thing_name);
+        return prov_plan_exists(tx, "ThingTypeName", plan->thing_name);
     if (plan->has_groups && plan->on_groups == PROV_FAIL)
-        return exists_fail(tx, "ThingGroups", plan->thing_name);
+        return prov_plan_exists(tx, "ThingGroups", plan->thing_name);
     if (plan->billing_group != NULL && plan->on_billing_group == PROV_FAIL)
-        return exists_fail(tx, "BillingGroup", plan->thing_name);
+        return prov_plan_exists(tx, "BillingGroup", plan->thing_name);
     return PROV_OK;
 }
 
 static enum prov_rc update_existing(struct prov_tx *tx, const struct prov_plan *plan,
                                     const struct prov_attr *attrs)
 {
-    const enum prov_override on_attrs = effective(plan->on_attrs, PROV_MERGE);
-    const enum prov_override on_type = effective(plan->on_type, PROV_REPLACE);
+    const struct prov_plan_overrides on = prov_plan_overrides(plan);
     const struct prov_span type = text(plan->thing_type);
     struct prov_thing_change change = { 0 };
 
-    if (plan->has_attrs && on_attrs != PROV_DO_NOTHING) {
+    if (plan->has_attrs && on.attrs != PROV_DO_NOTHING) {
         change.attrs = attrs;
         change.n_attrs = plan->n_attrs;
         change.set_attrs = true;
-        change.merge = on_attrs == PROV_MERGE;
+        change.merge = on.attrs == PROV_MERGE;
     }
-    if (plan->thing_type != NULL && on_type != PROV_DO_NOTHING)
+    if (plan->thing_type != NULL && on.type != PROV_DO_NOTHING)
         change.type = &type;
     if (!change.set_attrs && change.type == NULL)
         return PROV_OK;
     return prov_thing_update(tx, text(plan->thing_name), &change);
 }
 
-static bool planned(const struct prov_plan *plan, struct prov_span group)
+bool prov_plan_has_group(const struct prov_plan *plan, struct prov_span group)
 {
     for (size_t i = 0; i < plan->n_groups; i++) {
         if (prov_span_eq_str(group, plan->groups[i]))
@@ -86,7 +102,7 @@ static enum prov_rc leave_unplanned(struct prov_tx *tx, const struct prov_plan *
         rc = prov_thing_get(tx, text(plan->thing_name), &thing);
         if (rc != PROV_OK)
             return rc;
-        for (i = 0; i < thing.n_groups && planned(plan, thing.groups[i]);)
+        for (i = 0; i < thing.n_groups && prov_plan_has_group(plan, thing.groups[i]);)
             i++;
         if (i == thing.n_groups)
             return PROV_OK;
@@ -99,12 +115,12 @@ static enum prov_rc leave_unplanned(struct prov_tx *tx, const struct prov_plan *
 
 static enum prov_rc join_groups(struct prov_tx *tx, const struct prov_plan *plan, bool existed)
 {
-    const enum prov_override on_groups = effective(plan->on_groups, PROV_DO_NOTHING);
+    const enum prov_override on = prov_plan_overrides(plan).groups;
     enum prov_rc rc = PROV_OK;
 
-    if (!plan->has_groups || (existed && on_groups == PROV_DO_NOTHING))
+    if (!plan->has_groups || (existed && on == PROV_DO_NOTHING))
         return PROV_OK;
-    if (existed && on_groups == PROV_REPLACE)
+    if (existed && on == PROV_REPLACE)
         rc = leave_unplanned(tx, plan);
     for (size_t i = 0; rc == PROV_OK && i < plan->n_groups; i++)
         rc = prov_group_add(tx, text(plan->groups[i]), text(plan->thing_name));
@@ -114,7 +130,7 @@ static enum prov_rc join_groups(struct prov_tx *tx, const struct prov_plan *plan
 static enum prov_rc join_billing_group(struct prov_tx *tx, const struct prov_plan *plan,
                                        bool existed)
 {
-    const enum prov_override on = effective(plan->on_billing_group, PROV_REPLACE);
+    const enum prov_override on = prov_plan_overrides(plan).billing_group;
 
     if (plan->billing_group == NULL || (existed && on == PROV_DO_NOTHING))
         return PROV_OK;
@@ -127,7 +143,7 @@ static enum prov_rc apply_thing(struct prov_tx *tx, const struct prov_plan *plan
     enum prov_rc rc;
     bool existed;
 
-    rc = plan_attrs(tx, plan, attrs);
+    rc = prov_plan_attrs(tx, plan, attrs);
     if (rc != PROV_OK)
         return rc;
     rc = reg_exists(tx, REG_THING, text(plan->thing_name));
@@ -174,7 +190,7 @@ static enum prov_rc apply_policy(struct prov_tx *tx, const struct prov_id *cert,
 static enum prov_rc apply_status(struct prov_tx *tx, const struct prov_id *id,
                                  const struct prov_plan *plan)
 {
-    const enum prov_override on = effective(plan->on_status, PROV_REPLACE);
+    const enum prov_override on = prov_plan_overrides(plan).status;
     struct prov_cert cert;
     enum prov_rc rc;
 
@@ -188,16 +204,13 @@ static enum prov_rc apply_status(struct prov_tx *tx, const struct prov_id *id,
         if (on == PROV_DO_NOTHING)
             return PROV_OK;
         if (on == PROV_FAIL)
-            return prov_fail(tx->err, PROV_ECONFLICT, "ResourceConflictsException",
-                             "the certificate is %s already, and OverrideSettings say FAIL for "
-                             "Status",
-                             prov_cert_status_name(cert.status));
+            return prov_plan_active(tx, cert.status);
     }
     return prov_cert_set_status(tx, id, plan->activate ? PROV_CERT_ACTIVE : PROV_CERT_INACTIVE);
 }
 
-static enum prov_rc right_certificate(struct prov_tx *tx, const struct prov_id *id,
-                                      const struct prov_plan *plan)
+enum prov_rc prov_plan_is_for(struct prov_tx *tx, const struct prov_plan *plan,
+                              const struct prov_id *id)
 {
     struct prov_id named;
 
@@ -214,12 +227,12 @@ enum prov_rc prov_plan_apply(struct prov_tx *tx, const struct prov_id *cert,
 {
     enum prov_rc rc;
 
-    rc = right_certificate(tx, cert, plan);
+    rc = prov_plan_is_for(tx, plan, cert);
     if (rc == PROV_OK && plan->thing_name != NULL)
         rc = apply_thing(tx, plan);
     for (size_t i = 0; rc == PROV_OK && i < plan->n_policies; i++)
         rc = apply_policy(tx, cert, &plan->policies[i]);
     if (rc == PROV_OK && plan->thing_name != NULL)
-        rc = prov_thing_attach(tx, text(plan->thing_name), cert, plan->exclusive);
+        rc = prov_thing_attach(tx, text(plan->thing_name), cert, plan->attach);
     return rc != PROV_OK ? rc : apply_status(tx, cert, plan);
 }

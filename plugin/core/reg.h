@@ -162,5 +162,19 @@ enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text);
 /* Attributes as the limits have them; typed: the thing has a type. */
 enum prov_rc reg_attrs_check(struct prov_tx *tx, const struct prov_attr *attrs, size_t n,
                              bool typed);
+/* Gives the thing these in addition to those it has; an empty value takes one away. */
+enum prov_rc reg_attrs_set(struct prov_tx *tx, struct prov_thing *thing,
+                           const struct prov_attr *attrs, size_t n);
+
+/* The rules of one step each, asked before it is taken; all of them only read. */
+enum prov_rc reg_type_usable(struct prov_tx *tx, struct prov_span type);
+enum prov_rc reg_group_joinable(struct prov_tx *tx, const struct prov_thing *thing,
+                                struct prov_span group);
+enum prov_rc reg_attachable(struct prov_tx *tx, const struct prov_cert *cert,
+                            const struct prov_thing *thing, enum prov_attach kind);
+enum prov_rc reg_status_reachable(struct prov_tx *tx, enum prov_cert_status from,
+                                  enum prov_cert_status to);
+/* Would it be attached exclusively? */
+bool reg_attached_as(const struct prov_cert *cert, struct prov_span thing, enum prov_attach kind);
 
 #endif

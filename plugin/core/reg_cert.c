@@ -323,6 +323,15 @@ static const bool transitions[PROV_CERT_STATUSES][PROV_CERT_STATUSES] = {
                                        [PROV_CERT_REVOKED] = true },
 };
 
+enum prov_rc reg_status_reachable(struct prov_tx *tx, enum prov_cert_status from,
+                                  enum prov_cert_status to)
+{
+    if ((size_t)from < PROV_CERT_STATUSES && transitions[from][to])
+        return PROV_OK;
+    return prov_fail(tx->err, PROV_EDENIED, REG_STATE, "a certificate that is %s cannot become %s",
+                     prov_cert_status_name(from), prov_cert_status_name(to));
+}
+
 enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
                                   enum prov_cert_status status)
 {
@@ -334,14 +343,10 @@ enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
                          "%s cannot be set: only the flows that use it do",
                          prov_cert_status_name(status));
     rc = prov_cert_get(tx, id, &cert);
-    if (rc != PROV_OK)
+    if (rc == PROV_OK)
+        rc = reg_status_reachable(tx, cert.status, status);
+    if (rc != PROV_OK || cert.status == status)
         return rc;
-    if ((size_t)cert.status >= PROV_CERT_STATUSES || !transitions[cert.status][status])
-        return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
-                         "a certificate that is %s cannot become %s",
-                         prov_cert_status_name(cert.status), prov_cert_status_name(status));
-    if (cert.status == status)
-        return PROV_OK;
     cert.status = status;
     return reg_cert_put(tx, &cert);
 }

@@ -180,8 +180,8 @@ static enum prov_rc root_of(struct prov_tx *tx, struct prov_span name,
     return PROV_OK;
 }
 
-static enum prov_rc may_join(struct prov_tx *tx, const struct prov_thing *thing,
-                             struct prov_span group)
+enum prov_rc reg_group_joinable(struct prov_tx *tx, const struct prov_thing *thing,
+                                struct prov_span group)
 {
     char root[PROV_MAX_NAME + 1], other[PROV_MAX_NAME + 1];
     enum prov_rc rc;
@@ -211,7 +211,7 @@ enum prov_rc prov_group_add(struct prov_tx *tx, struct prov_span group, struct p
         rc = prov_thing_get(tx, name, &thing);
     if (rc != PROV_OK || reg_has(thing.groups, thing.n_groups, group))
         return rc;
-    rc = may_join(tx, &thing, group);
+    rc = reg_group_joinable(tx, &thing, group);
     if (rc != PROV_OK)
         return rc;
     thing.groups[thing.n_groups++] = group;

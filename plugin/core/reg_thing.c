@@ -95,8 +95,8 @@ static enum prov_rc set_attr(struct prov_tx *tx, struct prov_thing *thing,
     return PROV_OK;
 }
 
-static enum prov_rc set_attrs(struct prov_tx *tx, struct prov_thing *thing,
-                              const struct prov_attr *attrs, size_t n)
+enum prov_rc reg_attrs_set(struct prov_tx *tx, struct prov_thing *thing,
+                           const struct prov_attr *attrs, size_t n)
 {
     enum prov_rc rc = PROV_OK;
 
@@ -121,7 +121,7 @@ static bool same_attrs(struct prov_thing *a, struct prov_thing *b)
 
 /* ---- types ----------------------------------------------------------------------------------- */
 
-static enum prov_rc usable_type(struct prov_tx *tx, struct prov_span name)
+enum prov_rc reg_type_usable(struct prov_tx *tx, struct prov_span name)
 {
     struct prov_thing_type type;
     enum prov_rc rc;
@@ -186,7 +186,7 @@ enum prov_rc prov_thing_create(struct prov_tx *tx, struct prov_span name, struct
 
     rc = prov_name_check(PROV_NAME_THING, name, tx->err);
     if (rc == PROV_OK)
-        rc = set_attrs(tx, &thing, attrs, n_attrs);
+        rc = reg_attrs_set(tx, &thing, attrs, n_attrs);
     if (rc == PROV_OK)
         rc = reg_attrs_check(tx, thing.attrs, thing.n_attrs, type.n != 0);
     if (rc != PROV_OK)
@@ -195,7 +195,7 @@ enum prov_rc prov_thing_create(struct prov_tx *tx, struct prov_span name, struct
     if (rc == PROV_OK)
         return same_as_before(tx, &thing);
     if (rc == PROV_ENOTFOUND)
-        rc = usable_type(tx, type);
+        rc = reg_type_usable(tx, type);
     if (rc != PROV_OK)
         return rc;
     if (!make_thing_id(&thing.thing_id))
@@ -220,13 +220,13 @@ enum prov_rc prov_thing_update(struct prov_tx *tx, struct prov_span name,
                          change->expected_version);
     (void)prov_span_copy(thing.type, old_type, sizeof old_type);
     if (change->type != NULL && !prov_span_eq(thing.type, *change->type)) {
-        rc = usable_type(tx, *change->type); /* one it has may be deprecated meanwhile */
+        rc = reg_type_usable(tx, *change->type); /* one it has may be deprecated meanwhile */
         thing.type = *change->type;
     }
     if (change->set_attrs && !change->merge)
         thing.n_attrs = 0;
     if (rc == PROV_OK && (change->set_attrs || change->merge))
-        rc = set_attrs(tx, &thing, change->attrs, change->n_attrs);
+        rc = reg_attrs_set(tx, &thing, change->attrs, change->n_attrs);
     if (rc == PROV_OK)
         rc = reg_attrs_check(tx, thing.attrs, thing.n_attrs, thing.type.n != 0);
     if (rc != PROV_OK)
@@ -302,9 +302,17 @@ static bool has_principal(const struct prov_thing *thing, const struct prov_id *
     return false;
 }
 
+bool reg_attached_as(const struct prov_cert *cert, struct prov_span thing, enum prov_attach kind)
+{
+    /* what ended by being left unsaid would end unseen */
+    if (kind == PROV_ATTACH_UNSAID && reg_has(cert->things, cert->n_things, thing))
+        return cert->exclusive;
+    return kind == PROV_ATTACH_EXCLUSIVE;
+}
+
 /* Reference 7.4: an exclusive association is the certificate's only one. */
-static enum prov_rc attachable(struct prov_tx *tx, const struct prov_cert *cert,
-                               const struct prov_thing *thing, bool exclusive)
+enum prov_rc reg_attachable(struct prov_tx *tx, const struct prov_cert *cert,
+                            const struct prov_thing *thing, enum prov_attach kind)
 {
     const bool attached = reg_has(cert->things, cert->n_things, thing->name);
 
@@ -312,7 +320,7 @@ static enum prov_rc attachable(struct prov_tx *tx, const struct prov_cert *cert,
         return prov_fail(tx->err, PROV_ECONFLICT, REG_INVALID,
                          "the certificate belongs exclusively to thing \"%.*s\"",
                          PROV_SPAN_ARG(cert->things[0]));
-    if (exclusive && cert->n_things > (attached ? 1 : 0))
+    if (kind == PROV_ATTACH_EXCLUSIVE && cert->n_things > (attached ? 1 : 0))
         return prov_fail(tx->err, PROV_ECONFLICT, REG_INVALID,
                          "the certificate is attached to another thing, so it cannot belong "
                          "exclusively to this one");
@@ -328,21 +336,22 @@ static enum prov_rc attachable(struct prov_tx *tx, const struct prov_cert *cert,
 }
 
 enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_span name, const struct prov_id *id,
-                               bool exclusive)
+                               enum prov_attach kind)
 {
     struct prov_thing thing;
     struct prov_cert cert;
     enum prov_rc rc;
-    bool attached;
+    bool attached, exclusive;
 
     rc = prov_cert_get(tx, id, &cert);
     if (rc == PROV_OK)
         rc = prov_thing_get(tx, name, &thing);
     if (rc == PROV_OK)
-        rc = attachable(tx, &cert, &thing, exclusive);
+        rc = reg_attachable(tx, &cert, &thing, kind);
     if (rc != PROV_OK)
         return rc;
     attached = reg_has(cert.things, cert.n_things, name);
+    exclusive = reg_attached_as(&cert, name, kind);
     if (attached && cert.exclusive == exclusive && has_principal(&thing, id))
         return PROV_OK;
     if (!attached)

@@ -218,10 +218,10 @@ PROV_MUST_USE enum prov_rc prov_thing_update(struct prov_tx *tx, struct prov_spa
                                              const struct prov_thing_change *change);
 /* An unknown name is PROV_OK, as on AWS; one with principals is refused. Leaves its groups. */
 PROV_MUST_USE enum prov_rc prov_thing_delete(struct prov_tx *tx, struct prov_span name);
-/* AttachThingPrincipal; again the same is PROV_OK, again with the other `exclusive` changes that.
+/* AttachThingPrincipal; again the same is PROV_OK, again with the other kind changes that.
  * Exclusive rules of reference 7.4. */
 PROV_MUST_USE enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_span name,
-                                             const struct prov_id *cert, bool exclusive);
+                                             const struct prov_id *cert, enum prov_attach kind);
 PROV_MUST_USE enum prov_rc prov_thing_detach(struct prov_tx *tx, struct prov_span name,
                                              const struct prov_id *cert);
 
@@ -373,6 +373,48 @@ PROV_MUST_USE enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_
  */
 PROV_MUST_USE enum prov_rc prov_plan_apply(struct prov_tx *tx, const struct prov_id *cert,
                                            const struct prov_plan *plan);
+
+/* One thing that a plan does, or would. */
+enum prov_plan_part {
+    PROV_PART_THING,
+    PROV_PART_TYPE,
+    PROV_PART_ATTRIBUTE,
+    PROV_PART_GROUP,
+    PROV_PART_BILLING_GROUP,
+    PROV_PART_POLICY,
+    PROV_PART_ATTACHMENT, /* of the certificate to the thing */
+    PROV_PART_STATUS,     /* of the certificate */
+    PROV_PLAN_PARTS
+};
+
+enum prov_plan_effect {
+    PROV_EFFECT_NONE,    /* it is so already */
+    PROV_EFFECT_CREATED, /* the thing; the policy, which is attached too */
+    PROV_EFFECT_SET,     /* added, joined, attached */
+    PROV_EFFECT_CHANGED, /* from `was` */
+    PROV_EFFECT_REMOVED,
+    PROV_EFFECT_KEPT, /* what is there stays, whatever the plan says: DO_NOTHING, said or unsaid */
+    PROV_EFFECT_REFUSED,
+    PROV_PLAN_EFFECTS
+};
+
+struct prov_plan_step {
+    enum prov_plan_part part;
+    enum prov_plan_effect effect;
+    struct prov_span name;      /* of the thing, type, attribute, group, policy */
+    struct prov_span now, was;  /* value, document, kind of attachment, status; may be empty */
+    const struct prov_err *why; /* of PROV_EFFECT_REFUSED alone */
+};
+
+/*
+ * What prov_plan_apply would do, part by part, without doing it. It would succeed if no step is
+ * refused. A certificate that is not registered is taken as one that a first contact records.
+ * Thread: that of the transaction, which may be a read transaction. What a step points to dies with
+ * the call of visit.
+ */
+PROV_MUST_USE enum prov_rc
+prov_plan_preview(struct prov_tx *tx, const struct prov_id *cert, const struct prov_plan *plan,
+                  void (*visit)(void *ctx, const struct prov_plan_step *step), void *ctx);
 
 /* ---- client ids with a session --------------------------------------------------------------- */
 

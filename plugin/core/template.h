@@ -22,9 +22,10 @@ struct prov_template;
 /*
  * Checks everything that does not need parameter values: grammar, property names and types, legal
  * override settings, references that nothing declares, what the type forbids; and evaluates what
- * depends on no parameter, so that literal names, look-ups and policy documents are checked too.
- * The first mistake is reported with line, column and path; code "InvalidRequestException". At most
- * PROV_MAX_TEMPLATE_BODY bytes.
+ * depends on no parameter, so that literal names, look-ups and policy documents are checked too; of
+ * a document that depends on parameters, the rest of it. The first mistake is reported with line,
+ * column and path, one in a policy document with its place in the template; code
+ * "InvalidRequestException". At most PROV_MAX_TEMPLATE_BODY bytes.
  *
  * Both types: one thing and one certificate at most, PROV_MAX_CERT_POLICIES policies; the
  * certificate is named by CertificateId alone (2.1); AWS::IoT::Certificate::Id may be referenced
@@ -38,6 +39,33 @@ PROV_MUST_USE enum prov_rc prov_template_parse(struct prov_span json, enum prov_
                                                struct prov_template **out, struct prov_err *err);
 void prov_template_free(struct prov_template *tpl); /* NULL is accepted */
 
+/* ---- lint ------------------------------------------------------------------------------------ */
+
+#define PROV_TEMPLATE_MAX_REMARKS 20 /* mistakes, and as many warnings */
+
+struct prov_template_remark {
+    bool warning;         /* the template is accepted all the same */
+    const char *cure;     /* of a warning: what would be right; static text */
+    struct prov_err what; /* a warning's code is "unused-parameter" …: stable, for programs */
+};
+
+struct prov_template_lint {
+    struct prov_template_remark v[2 * PROV_TEMPLATE_MAX_REMARKS]; /* in the order of the text */
+    size_t n;
+    size_t mistakes, warnings; /* how many there are; beyond the maximum they are only counted */
+};
+
+/*
+ * All that prov_template_parse would refuse, and not only the first of it. PROV_OK: it is accepted,
+ * and then out holds warnings: what is legal and most likely not meant. PROV_ENOMEM: out says
+ * nothing. Otherwise the result is that of the first mistake.
+ *
+ * One mistake can hide others: text that is no JSON has one, what depends on a value that is wrong
+ * is not evaluated, and nothing is beyond what gets too big.
+ */
+PROV_MUST_USE enum prov_rc prov_template_lint(struct prov_span json, enum prov_template_type type,
+                                              struct prov_template_lint *out);
+
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 struct prov_param {
@@ -48,6 +76,9 @@ struct prov_params {
     const struct prov_param *v;
     size_t n;
 };
+
+/* Does it declare that parameter? What it does not declare is ignored when it is evaluated. */
+bool prov_template_declares(const struct prov_template *tpl, struct prov_span name);
 
 /* "AWS::IoT::Certificate::Id" and its seven companions. */
 #define PROV_BUILTIN_PARAMS 8
@@ -63,6 +94,13 @@ size_t prov_params_builtin(const struct prov_ident *ident, struct prov_span id_h
                            struct prov_param out[static PROV_BUILTIN_PARAMS]);
 
 /* ---- plans ----------------------------------------------------------------------------------- */
+
+/* ThingPrincipalType (reference 7.4). */
+enum prov_attach {
+    PROV_ATTACH_UNSAID, /* an attachment stays of the kind that it is; a new one is not exclusive */
+    PROV_ATTACH_EXCLUSIVE, /* EXCLUSIVE_THING */
+    PROV_ATTACH_SHARED,    /* NON_EXCLUSIVE_THING, also where the attachment was exclusive */
+};
 
 enum prov_override { PROV_OVERRIDE_DEFAULT, PROV_DO_NOTHING, PROV_REPLACE, PROV_FAIL, PROV_MERGE };
 
@@ -91,7 +129,7 @@ struct prov_plan {
     char *certificate_id; /* what CertificateId evaluated to; NULL: no certificate resource */
     bool activate;        /* Status ACTIVE (default) or INACTIVE */
     enum prov_override on_status;
-    bool exclusive; /* ThingPrincipalType EXCLUSIVE_THING */
+    enum prov_attach attach;
     /* policies */
     struct prov_plan_policy *policies;
     size_t n_policies;

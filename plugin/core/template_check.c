@@ -1,89 +1,15 @@
 #include "template_priv.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "limits.h"
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
-enum prov_rc prov_tpl_fail(const struct prov_template *tpl, struct prov_err *err,
-                           const struct prov_json_path *at, const char *fmt, ...)
+void prov_tpl_check_keys(const struct prov_tpl_check *ck, const cJSON *object,
+                         const struct prov_json_path *at, const char *what,
+                         const char *const *legal, size_t n)
 {
-    enum prov_rc rc;
-    va_list args;
-
-    va_start(args, fmt);
-    rc = prov_json_vfail(err, PROV_EINVAL, "InvalidRequestException", tpl->text, at, fmt, args);
-    va_end(args);
-    return rc;
-}
-
-const char *prov_tpl_show(struct prov_span s, char out[static PROV_TPL_SHOWN])
-{
-    if (!prov_span_copy(s, out, PROV_TPL_SHOWN))
-        memcpy(out + PROV_TPL_SHOWN - sizeof "...", "...", sizeof "...");
-    for (char *c = out; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    }
-    return out;
-}
-
-#define LONGEST_WORD 40
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    const size_t m = a < b ? a : b;
-
-    return m < c ? m : c;
-}
-
-/* Levenshtein's distance, case aside, one row at a time; b has at most LONGEST_WORD bytes. */
-static size_t distance(struct prov_span a, struct prov_span b)
-{
-    size_t row[LONGEST_WORD + 1], diagonal, above;
-
-    for (size_t j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.n; i++) {
-        diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.n; j++) {
-            const bool same = prov_span_eq_nocase(prov_span(a.p + i, 1), prov_span(b.p + j, 1));
-
-            above = row[j + 1];
-            row[j + 1] = min3(above + 1, row[j] + 1, diagonal + (same ? 0 : 1));
-            diagonal = above;
-        }
-    }
-    return row[b.n];
-}
-
-const char *prov_tpl_nearest(const char *word, const char *const *legal, size_t n)
-{
-    struct prov_span w = prov_span_str(word);
-    size_t best = SIZE_MAX, which = 0;
-
-    w.n = w.n < LONGEST_WORD ? w.n : LONGEST_WORD;
-    for (size_t i = 0; i < n; i++) {
-        const struct prov_span l = prov_span_str(legal[i]);
-        const bool cut_short = w.n != 0 && w.n < l.n && prov_span_eq_nocase(w, prov_span(l.p, w.n));
-        const size_t d = cut_short ? 0 : distance(l, w);
-
-        if (d < best) {
-            best = d;
-            which = i;
-        }
-    }
-    return legal[which];
-}
-
-enum prov_rc prov_tpl_check_keys(const struct prov_tpl_check *ck, const cJSON *object,
-                                 const struct prov_json_path *at, const char *what,
-                                 const char *const *legal, size_t n)
-{
-    char shown[PROV_TPL_SHOWN];
     const cJSON *m;
     size_t i;
 
@@ -94,12 +20,8 @@ enum prov_rc prov_tpl_check_keys(const struct prov_tpl_check *ck, const cJSON *o
         for (i = 0; i < n && strcmp(m->string, legal[i]) != 0; i++)
             ;
         if (i == n)
-            return prov_tpl_fail(ck->tpl, ck->err, &here,
-                                 "unknown %s \"%s\"; the nearest legal one is \"%s\"", what,
-                                 prov_tpl_show(prov_span_str(m->string), shown),
-                                 prov_tpl_nearest(m->string, legal, n));
+            prov_tpl_unknown(ck, &here, what, m->string, legal, n);
     }
-    return PROV_OK;
 }
 
 const cJSON *prov_tpl_get(const cJSON *object, const char *key)
@@ -149,9 +71,27 @@ enum prov_tpl_type prov_tpl_fn_arg(enum prov_tpl_fn fn, size_t n)
     return rules[fn].args[n];
 }
 
+/* The function that was most likely meant; NULL when none is close. People leave "Fn::" out, too.
+ */
+static const char *meant_fn(const char *key)
+{
+    struct prov_tpl_near near = { .word = prov_span_str(key) };
+    const char *last = NULL, *name = NULL;
+
+    for (size_t i = 0; i < PROV_TPL_FNS; i++) {
+        prov_tpl_near_try(&near, rules[i].name);
+        if (i != PROV_TPL_REF)
+            prov_tpl_near_try(&near, rules[i].name + strlen("Fn::"));
+        name = near.best != last ? rules[i].name : name;
+        last = near.best;
+    }
+    return near.close ? name : NULL;
+}
+
+/* Also with the one colon that AWS's documentation prints. */
 bool prov_tpl_is_fn_key(const char *key)
 {
-    return strcmp(key, "Ref") == 0 || prov_span_starts(prov_span_str(key), PROV_LIT("Fn::"));
+    return strcmp(key, "Ref") == 0 || prov_span_starts(prov_span_str(key), PROV_LIT("Fn:"));
 }
 
 enum prov_tpl_fn prov_tpl_fn_of(const cJSON *value)
@@ -190,7 +130,7 @@ enum prov_tpl_piece prov_tpl_sub_next(struct prov_span *left, struct prov_span *
     return PROV_TPL_TEXT;
 }
 
-static bool has_key(const cJSON *object, struct prov_span key)
+bool prov_tpl_has_key(const cJSON *object, struct prov_span key)
 {
     const cJSON *m;
 
@@ -202,62 +142,89 @@ static bool has_key(const cJSON *object, struct prov_span key)
     return false;
 }
 
-/* AWS's own fleet examples use the certificate's id without declaring it (2.3). */
+/* ---- references ------------------------------------------------------------------------------ */
+
+/* AWS's own fleet examples use the certificate's id without declaring it (2.3). Of Parameters that
+ * are no object nobody can say what they declare. */
 static bool is_declared(const struct prov_template *tpl, struct prov_span name)
 {
-    return prov_span_eq_str(name, PROV_PARAM_CERTIFICATE_ID) || has_key(tpl->params, name);
+    return prov_span_eq_str(name, PROV_PARAM_CERTIFICATE_ID) ||
+           prov_tpl_has_key(tpl->params, name) ||
+           (tpl->params == NULL && prov_tpl_get(tpl->tree, "Parameters") != NULL);
 }
 
-/* "declared: A, B, ..." within its room. */
-static void list_declared(const struct prov_template *tpl, char *out, size_t cap)
+static bool is_builtin(struct prov_span name)
 {
-    char shown[PROV_TPL_SHOWN];
-    const cJSON *m;
-    size_t used = 0;
-    int more;
+    size_t i = 0;
 
-    (void)snprintf(out, cap, "none");
-    cJSON_ArrayForEach(m, tpl->params)
-    {
-        prov_tpl_show(prov_span_str(m->string), shown);
-        if (used + strlen(shown) + sizeof ", , ..." > cap) {
-            (void)snprintf(out + used, cap - used, ", ...");
-            return;
-        }
-        more = snprintf(out + used, cap - used, "%s%s", used == 0 ? "" : ", ", shown);
-        used += more > 0 ? (size_t)more : 0;
+    while (i < PROV_BUILTIN_PARAMS && !prov_span_eq_str(name, prov_tpl_builtin(i)))
+        i++;
+    return i < PROV_BUILTIN_PARAMS;
+}
+
+/* The name that was most likely meant, of those that there are; NULL when none is close. */
+static const char *meant(const struct prov_template *tpl, struct prov_span name)
+{
+    struct prov_tpl_near near = { .word = name };
+    const char *builtin;
+    const cJSON *m;
+    bool close;
+
+    cJSON_ArrayForEach(m, tpl->params) prov_tpl_near_try(&near, m->string);
+    if (near.close)
+        return near.best;
+    builtin = prov_tpl_nearest_builtin(name, &close);
+    return tpl->type == PROV_TEMPLATE_JITP && close ? builtin : NULL;
+}
+
+static void check_declared(const struct prov_tpl_check *ck, struct prov_span name,
+                           const struct prov_json_path *at)
+{
+    char shown[PROV_TPL_SHOWN], near[PROV_TPL_SHOWN], declared[PROV_TPL_KEYS];
+    const char *best;
+
+    if (is_declared(ck->tpl, name))
+        return;
+    prov_tpl_show(name, shown);
+    best = meant(ck->tpl, name);
+    if (prov_span_starts(name, PROV_LIT("iot:")) || prov_span_starts(name, PROV_LIT("aws:"))) {
+        prov_tpl_wrong(ck, at,
+                       "no parameter is called \"%s\"; a policy variable is written ${!%s} "
+                       "within Fn::Sub",
+                       shown, shown);
+    } else if (is_builtin(name) && ck->tpl->type == PROV_TEMPLATE_JITP) {
+        prov_tpl_wrong(ck, at, "built-in parameter \"%s\" is not declared; Parameters needs it too",
+                       shown);
+    } else if (is_builtin(name)) {
+        prov_tpl_wrong(ck, at, "%s is filled for JITP templates only", shown);
+    } else if (best != NULL) {
+        prov_tpl_wrong(ck, at, "parameter \"%s\" is not declared; did you mean \"%s\"?", shown,
+                       prov_tpl_show(prov_span_str(best), near));
+    } else if (prov_span_starts(name, PROV_LIT("AWS::"))) {
+        prov_tpl_wrong(ck, at,
+                       "there is no parameter \"%s\"; pseudo parameters are CloudFormation's: "
+                       "write the value itself",
+                       shown);
+    } else {
+        prov_tpl_list_keys(ck->tpl->params, declared);
+        prov_tpl_wrong(ck, at, "parameter \"%s\" is not declared; declared parameters: %s", shown,
+                       declared);
     }
 }
 
-static enum prov_rc check_declared(const struct prov_tpl_check *ck, struct prov_span name,
-                                   const struct prov_json_path *at)
-{
-    char shown[PROV_TPL_SHOWN], declared[160];
+/* ---- arguments ------------------------------------------------------------------------------- */
 
-    if (is_declared(ck->tpl, name))
-        return PROV_OK;
-    prov_tpl_show(name, shown);
-    if (prov_span_starts(name, PROV_LIT("iot:")) || prov_span_starts(name, PROV_LIT("aws:")))
-        return prov_tpl_fail(ck->tpl, ck->err, at,
-                             "no parameter is called \"%s\"; a policy variable is written ${!%s} "
-                             "within Fn::Sub",
-                             shown, shown);
-    list_declared(ck->tpl, declared, sizeof declared);
-    return prov_tpl_fail(ck->tpl, ck->err, at,
-                         "parameter \"%s\" is not declared; declared parameters: %s", shown,
-                         declared);
+static void check_ref(const struct prov_tpl_check *ck, const cJSON *arg,
+                      const struct prov_json_path *at)
+{
+    if (cJSON_IsString(arg))
+        check_declared(ck, prov_span_str(arg->valuestring), at);
+    else
+        prov_tpl_wrong(ck, at, "Ref takes %s", rules[PROV_TPL_REF].form);
 }
 
-static enum prov_rc check_ref(const struct prov_tpl_check *ck, const cJSON *arg,
-                              const struct prov_json_path *at)
-{
-    if (!cJSON_IsString(arg))
-        return prov_tpl_fail(ck->tpl, ck->err, at, "Ref takes %s", rules[PROV_TPL_REF].form);
-    return check_declared(ck, prov_span_str(arg->valuestring), at);
-}
-
-static enum prov_rc check_sub(const struct prov_tpl_check *ck, const cJSON *arg,
-                              const struct prov_json_path *at)
+static void check_sub(const struct prov_tpl_check *ck, const cJSON *arg,
+                      const struct prov_json_path *at)
 {
     const struct prov_json_path first = { .up = at }, second = { .up = at, .index = 1 };
     const bool listed = cJSON_IsArray(arg);
@@ -265,79 +232,87 @@ static enum prov_rc check_sub(const struct prov_tpl_check *ck, const cJSON *arg,
     const cJSON *map = listed && cJSON_GetArraySize(arg) == 2 ? text->next : NULL;
     enum prov_tpl_piece piece;
     struct prov_span left, s;
-    enum prov_rc rc = PROV_OK;
 
-    if (!cJSON_IsString(text) || (listed && map == NULL))
-        return prov_tpl_fail(ck->tpl, ck->err, at, "Fn::Sub takes %s", rules[PROV_TPL_SUB].form);
+    if (!cJSON_IsString(text) || (listed && map == NULL)) {
+        prov_tpl_wrong(ck, at, "Fn::Sub takes %s", rules[PROV_TPL_SUB].form);
+        return;
+    }
     if (listed) {
-        rc = prov_tpl_check_map(ck, map, &second);
+        prov_tpl_check_map(ck, map, &second);
         at = &first;
     }
     left = prov_span_str(text->valuestring);
-    while (rc == PROV_OK && (piece = prov_tpl_sub_next(&left, &s)) != PROV_TPL_END) {
-        if (piece == PROV_TPL_BROKEN)
-            return prov_tpl_fail(ck->tpl, ck->err, at,
-                                 "\"${\" needs a name and \"}\" behind it; \"${!\" gives \"${\"");
-        if (piece == PROV_TPL_NAME && !has_key(map, s))
-            rc = check_declared(ck, s, at);
+    while ((piece = prov_tpl_sub_next(&left, &s)) == PROV_TPL_TEXT || piece == PROV_TPL_NAME) {
+        if (piece == PROV_TPL_NAME && !prov_tpl_has_key(map, s))
+            check_declared(ck, s, at);
     }
-    return rc;
+    if (piece == PROV_TPL_BROKEN)
+        prov_tpl_wrong(ck, at, "\"${\" needs a name and \"}\" behind it; \"${!\" gives \"${\"");
 }
 
-static enum prov_rc check_args(const struct prov_tpl_check *ck, enum prov_tpl_fn fn,
-                               const cJSON *args, const struct prov_json_path *at)
+static void check_args(const struct prov_tpl_check *ck, enum prov_tpl_fn fn, const cJSON *args,
+                       const struct prov_json_path *at)
 {
     struct prov_json_path here = { .up = at };
-    enum prov_rc rc = PROV_OK;
     const cJSON *arg;
 
-    if (!cJSON_IsArray(args) || (size_t)cJSON_GetArraySize(args) != rules[fn].n)
-        return prov_tpl_fail(ck->tpl, ck->err, at, "%s takes %s", rules[fn].name, rules[fn].form);
+    if (!cJSON_IsArray(args) || (size_t)cJSON_GetArraySize(args) != rules[fn].n) {
+        prov_tpl_wrong(ck, at, "%s takes %s", rules[fn].name, rules[fn].form);
+        return;
+    }
     cJSON_ArrayForEach(arg, args)
     {
-        if (rc == PROV_OK)
-            rc = prov_tpl_check_value(ck, arg, &here, rules[fn].args[here.index]);
+        prov_tpl_check_value(ck, arg, &here, rules[fn].args[here.index]);
         here.index++;
     }
-    return rc;
 }
 
-static enum prov_rc check_known_fn(const struct prov_tpl_check *ck, const cJSON *member,
-                                   const struct prov_json_path *at, enum prov_tpl_fn fn,
-                                   enum prov_tpl_type want)
+static void check_known_fn(const struct prov_tpl_check *ck, const cJSON *member,
+                           const struct prov_json_path *at, enum prov_tpl_fn fn,
+                           enum prov_tpl_type want)
 {
     const char *name = rules[fn].name;
 
-    if (ck->tpl->type == PROV_TEMPLATE_JITP && fn != PROV_TPL_REF)
-        return prov_tpl_fail(ck->tpl, ck->err, at, "%s is for FLEET_PROVISIONING templates only",
-                             name);
+    if (ck->tpl->type == PROV_TEMPLATE_JITP && fn != PROV_TPL_REF) {
+        prov_tpl_wrong(ck, at, "%s is for FLEET_PROVISIONING templates only", name);
+        return;
+    }
     if (ck->in_policy && fn == PROV_TPL_JOIN)
-        return prov_tpl_fail(ck->tpl, ck->err, at,
-                             "Fn::Join is not supported in a policy resource; use Fn::Sub");
+        prov_tpl_wrong(ck, at, "Fn::Join is not supported in a policy resource; use Fn::Sub");
     if ((rules[fn].gives & want) == 0)
-        return prov_tpl_fail(ck->tpl, ck->err, at, "%s gives a %s where a %s is needed", name,
-                             rules[fn].gives == PROV_TPL_LIST ? "list" : "string",
-                             rules[fn].gives == PROV_TPL_LIST ? "string" : "list");
+        prov_tpl_wrong(ck, at, "%s gives a %s where a %s is needed", name,
+                       rules[fn].gives == PROV_TPL_LIST ? "list" : "string",
+                       rules[fn].gives == PROV_TPL_LIST ? "string" : "list");
     if (fn == PROV_TPL_REF)
-        return check_ref(ck, member, at);
-    return fn == PROV_TPL_SUB ? check_sub(ck, member, at) : check_args(ck, fn, member, at);
+        check_ref(ck, member, at);
+    else if (fn == PROV_TPL_SUB)
+        check_sub(ck, member, at);
+    else
+        check_args(ck, fn, member, at);
 }
 
-static enum prov_rc check_fn(const struct prov_tpl_check *ck, const cJSON *value,
-                             const struct prov_json_path *at, enum prov_tpl_type want)
+static void unknown_fn(const struct prov_tpl_check *ck, const struct prov_json_path *at)
 {
-    const char *names[PROV_TPL_FNS];
+    const char *names[PROV_TPL_FNS], *const name = meant_fn(at->key);
+
+    for (size_t i = 0; i < PROV_TPL_FNS; i++)
+        names[i] = rules[i].name;
+    prov_tpl_unknown(ck, at, "function", at->key, name != NULL ? &name : names,
+                     name != NULL ? 1 : PROV_COUNT(names));
+}
+
+static void check_fn(const struct prov_tpl_check *ck, const cJSON *value,
+                     const struct prov_json_path *at, enum prov_tpl_type want)
+{
     const struct prov_json_path here = { .up = at, .key = value->child->string };
     const enum prov_tpl_fn fn = prov_tpl_fn_of(value);
 
     if (value->child->next != NULL)
-        return prov_tpl_fail(ck->tpl, ck->err, at,
-                             "a function must be the only member of its object");
-    if (fn != PROV_TPL_FNS)
-        return check_known_fn(ck, value->child, &here, fn, want);
-    for (size_t i = 0; i < PROV_TPL_FNS; i++)
-        names[i] = rules[i].name;
-    return prov_tpl_check_keys(ck, value, at, "function", names, PROV_COUNT(names));
+        prov_tpl_wrong(ck, at, "a function must be the only member of its object");
+    else if (fn != PROV_TPL_FNS)
+        check_known_fn(ck, value->child, &here, fn, want);
+    else
+        unknown_fn(ck, &here);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -354,6 +329,13 @@ static bool mentions_fn(const cJSON *object)
     return false;
 }
 
+/* An only member that was most likely meant to be a function: "ref", "join", "Fn.Sub". */
+static bool resembles_fn(const cJSON *object)
+{
+    return cJSON_IsObject(object) && object->child != NULL && object->child->next == NULL &&
+           meant_fn(object->child->string) != NULL;
+}
+
 static const char *type_name(const cJSON *v)
 {
     if (cJSON_IsString(v))
@@ -367,20 +349,17 @@ static const char *type_name(const cJSON *v)
     return cJSON_IsObject(v) ? "an object" : "null";
 }
 
-static enum prov_rc check_list(const struct prov_tpl_check *ck, const cJSON *list,
-                               const struct prov_json_path *at)
+static void check_list(const struct prov_tpl_check *ck, const cJSON *list,
+                       const struct prov_json_path *at)
 {
     struct prov_json_path here = { .up = at };
-    enum prov_rc rc = PROV_OK;
     const cJSON *m;
 
     cJSON_ArrayForEach(m, list)
     {
-        if (rc == PROV_OK)
-            rc = prov_tpl_check_value(ck, m, &here, PROV_TPL_STRING);
+        prov_tpl_check_value(ck, m, &here, PROV_TPL_STRING);
         here.index++;
     }
-    return rc;
 }
 
 static bool is_index(const cJSON *v)
@@ -389,44 +368,47 @@ static bool is_index(const cJSON *v)
            v->valuedouble == (double)v->valueint;
 }
 
-enum prov_rc prov_tpl_check_value(const struct prov_tpl_check *ck, const cJSON *value,
-                                  const struct prov_json_path *at, enum prov_tpl_type want)
+void prov_tpl_check_value(const struct prov_tpl_check *ck, const cJSON *value,
+                          const struct prov_json_path *at, enum prov_tpl_type want)
 {
     const char *wanted = want == PROV_TPL_INDEX    ? "a number from 0 or a string"
                          : want == PROV_TPL_STRING ? "a string"
                          : want == PROV_TPL_LIST   ? "a list of strings"
                                                    : "a string or a list of strings";
 
-    if (cJSON_IsObject(value) && mentions_fn(value))
-        return check_fn(ck, value, at, want);
-    if (cJSON_IsString(value) && (want & PROV_TPL_STRING) != 0)
-        return PROV_OK;
-    if (cJSON_IsArray(value) && (want & PROV_TPL_LIST) != 0)
-        return check_list(ck, value, at);
-    if (want == PROV_TPL_INDEX && is_index(value))
-        return PROV_OK;
-    return prov_tpl_fail(ck->tpl, ck->err, at, "%s where %s or a function is needed",
-                         type_name(value), wanted);
+    if (cJSON_IsObject(value) && (mentions_fn(value) || resembles_fn(value)))
+        check_fn(ck, value, at, want);
+    else if (cJSON_IsArray(value) && (want & PROV_TPL_LIST) != 0)
+        check_list(ck, value, at);
+    else if (!(cJSON_IsString(value) && (want & PROV_TPL_STRING) != 0) &&
+             !(want == PROV_TPL_INDEX && is_index(value)))
+        prov_tpl_wrong(ck, at, "%s where %s or a function is needed", type_name(value), wanted);
 }
 
-enum prov_rc prov_tpl_check_map(const struct prov_tpl_check *ck, const cJSON *map,
-                                const struct prov_json_path *at)
+void prov_tpl_check_map(const struct prov_tpl_check *ck, const cJSON *map,
+                        const struct prov_json_path *at)
 {
     struct prov_json_path here = { .up = at };
-    enum prov_rc rc = PROV_OK;
     const cJSON *m;
 
-    if (!cJSON_IsObject(map))
-        return prov_tpl_fail(ck->tpl, ck->err, at, "%s where a map is needed", type_name(map));
+    if (!cJSON_IsObject(map)) {
+        prov_tpl_wrong(ck, at, "%s where a map is needed", type_name(map));
+        return;
+    }
     cJSON_ArrayForEach(m, map)
     {
+        const size_t before = ck->report->mistakes;
+
         here.key = m->string;
-        if (rc == PROV_OK && prov_tpl_is_fn_key(m->string))
-            rc = prov_tpl_fail(ck->tpl, ck->err, &here, "a function where a map is needed");
-        if (rc == PROV_OK)
-            rc = prov_tpl_check_value(ck, m, &here, PROV_TPL_STRING);
+        if (prov_tpl_is_fn_key(m->string))
+            prov_tpl_wrong(ck, &here, "a function where a map is needed");
+        else if (cJSON_IsObject(m) && !mentions_fn(m) && !resembles_fn(m))
+            prov_tpl_wrong(ck, &here,
+                           "an object where a string or a function is needed: the map is flat");
+        else
+            prov_tpl_check_value(ck, m, &here, PROV_TPL_STRING);
+        prov_tpl_spoiled(ck, before, m);
     }
-    return rc;
 }
 
 bool prov_tpl_is_plain(const cJSON *v)
@@ -443,38 +425,38 @@ bool prov_tpl_is_plain(const cJSON *v)
     return true;
 }
 
-enum prov_rc prov_tpl_need_object(const struct prov_tpl_check *ck, const cJSON *v,
-                                  const struct prov_json_path *at)
+bool prov_tpl_need_object(const struct prov_tpl_check *ck, const cJSON *v,
+                          const struct prov_json_path *at)
 {
-    if (cJSON_IsObject(v))
-        return PROV_OK;
-    return prov_tpl_fail(ck->tpl, ck->err, at, "%s where an object is needed", type_name(v));
+    if (!cJSON_IsObject(v))
+        prov_tpl_wrong(ck, at, "%s where an object is needed", type_name(v));
+    return cJSON_IsObject(v);
 }
 
 /* Within an object document a function may stand for any string or list of strings. */
-static enum prov_rc check_document_part(const struct prov_tpl_check *ck, const cJSON *part,
-                                        const struct prov_json_path *at)
+static void check_document_part(const struct prov_tpl_check *ck, const cJSON *part,
+                                const struct prov_json_path *at)
 {
     struct prov_json_path here = { .up = at };
-    enum prov_rc rc = PROV_OK;
     const cJSON *m;
 
-    if (cJSON_IsObject(part) && mentions_fn(part))
-        return check_fn(ck, part, at, PROV_TPL_ANY);
+    if (cJSON_IsObject(part) && mentions_fn(part)) {
+        check_fn(ck, part, at, PROV_TPL_ANY);
+        return;
+    }
     cJSON_ArrayForEach(m, part)
     {
         here.key = m->string;
-        if (rc == PROV_OK)
-            rc = check_document_part(ck, m, &here);
+        check_document_part(ck, m, &here);
         here.index++;
     }
-    return rc;
 }
 
-enum prov_rc prov_tpl_check_document(const struct prov_tpl_check *ck, const cJSON *value,
-                                     const struct prov_json_path *at)
+void prov_tpl_check_document(const struct prov_tpl_check *ck, const cJSON *value,
+                             const struct prov_json_path *at)
 {
     if (cJSON_IsObject(value) && !mentions_fn(value))
-        return check_document_part(ck, value, at);
-    return prov_tpl_check_value(ck, value, at, PROV_TPL_STRING);
+        check_document_part(ck, value, at);
+    else
+        prov_tpl_check_value(ck, value, at, PROV_TPL_STRING);
 }

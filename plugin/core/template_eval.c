@@ -57,6 +57,15 @@ size_t prov_params_builtin(const struct prov_ident *ident, struct prov_span id_h
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
+/* Without parameters, a mistake in one value does not keep the next from being looked at. */
+static enum prov_rc settle(struct prov_tpl_eval *ev, enum prov_rc rc)
+{
+    if (rc != PROV_EINVAL || ev->report == NULL)
+        return rc;
+    prov_tpl_report(ev->report, rc, ev->err);
+    return PROV_OK;
+}
+
 /* Copies into the plan. What is open has no place there. */
 static enum prov_rc keep(struct prov_tpl_eval *ev, const struct prov_tpl_value *v,
                          const struct prov_json_path *at, char **out)
@@ -101,10 +110,29 @@ static enum prov_rc eval_name(struct prov_tpl_eval *ev, const cJSON *props,
     struct prov_tpl_value v;
     enum prov_rc rc;
 
-    if (value == NULL)
+    if (!prov_tpl_sound(ev->report, value))
         return PROV_OK;
     rc = prov_tpl_value(ev, value, &at, PROV_TPL_STRING, &v);
-    return rc != PROV_OK ? rc : keep_name(ev, kind, &v, &at, out);
+    return settle(ev, rc != PROV_OK ? rc : keep_name(ev, kind, &v, &at, out));
+}
+
+static enum prov_rc eval_entry(struct prov_tpl_eval *ev, const cJSON *m,
+                               const struct prov_json_path *at, bool attribute,
+                               struct prov_plan_attr *out)
+{
+    const struct prov_tpl_value name = { .s = prov_span_str(m->string) };
+    struct prov_tpl_value value;
+    enum prov_rc rc;
+
+    rc = attribute ? check_name(ev, PROV_NAME_ATTRIBUTE, name.s, at) : PROV_OK;
+    if (rc == PROV_OK)
+        rc = keep(ev, &name, at, &out->name);
+    if (rc == PROV_OK)
+        rc = prov_tpl_value(ev, m, at, PROV_TPL_STRING, &value);
+    if (rc != PROV_OK)
+        return rc;
+    return attribute ? keep_name(ev, PROV_NAME_ATTRIBUTE_VALUE, &value, at, &out->value)
+                     : keep(ev, &value, at, &out->value);
 }
 
 /* AttributePayload, whose names and values are the registry's, or DeviceConfiguration. */
@@ -114,7 +142,6 @@ static enum prov_rc eval_map(struct prov_tpl_eval *ev, const cJSON *map,
 {
     const size_t n = (size_t)cJSON_GetArraySize(map);
     struct prov_json_path here = { .up = at };
-    struct prov_tpl_value name = { .is_list = false }, value;
     struct prov_plan_attr *entry;
     enum prov_rc rc = PROV_OK;
     const cJSON *m;
@@ -126,20 +153,11 @@ static enum prov_rc eval_map(struct prov_tpl_eval *ev, const cJSON *map,
     cJSON_ArrayForEach(m, map)
     {
         here.key = m->string;
-        name.s = prov_span_str(m->string);
-        rc = attributes ? check_name(ev, PROV_NAME_ATTRIBUTE, name.s, &here) : PROV_OK;
-        if (rc == PROV_OK)
-            rc = keep(ev, &name, &here, &entry->name);
-        if (rc == PROV_OK)
-            rc = prov_tpl_value(ev, m, &here, PROV_TPL_STRING, &value);
-        if (rc == PROV_OK)
-            rc = attributes ? keep_name(ev, PROV_NAME_ATTRIBUTE_VALUE, &value, &here, &entry->value)
-                            : keep(ev, &value, &here, &entry->value);
-        if (rc != PROV_OK)
-            return rc;
+        if (rc == PROV_OK && prov_tpl_sound(ev->report, m))
+            rc = settle(ev, eval_entry(ev, m, &here, attributes, entry));
         entry++;
     }
-    return PROV_OK;
+    return rc;
 }
 
 /* ---- resources ------------------------------------------------------------------------------- */
@@ -149,11 +167,12 @@ static enum prov_rc eval_attributes(struct prov_tpl_eval *ev, const cJSON *map,
 {
     const int n = cJSON_GetArraySize(map);
 
-    if (map == NULL)
+    if (!cJSON_IsObject(map)) /* not there, or a mistake that was told of */
         return PROV_OK;
     if (n > PROV_MAX_ATTRS)
-        return prov_tpl_fail(ev->tpl, ev->err, at, "%d attributes; a thing has at most %d", n,
-                             PROV_MAX_ATTRS);
+        return settle(ev,
+                      prov_tpl_fail(ev->tpl, ev->err, at, "%d attributes; a thing has at most %d",
+                                    n, PROV_MAX_ATTRS));
     ev->plan->has_attrs = true;
     return eval_map(ev, map, at, true, &ev->plan->attrs, &ev->plan->n_attrs);
 }
@@ -168,33 +187,42 @@ static enum prov_rc add_group(struct prov_tpl_eval *ev, const struct prov_tpl_va
 }
 
 /* A list written out is taken element by element, so that each has its own place. */
-static enum prov_rc eval_groups(struct prov_tpl_eval *ev, const cJSON *groups,
-                                const struct prov_json_path *at)
+static enum prov_rc eval_group_list(struct prov_tpl_eval *ev, const cJSON *groups,
+                                    const struct prov_json_path *at)
 {
     struct prov_json_path here = { .up = at };
     struct prov_tpl_value v;
     enum prov_rc rc = PROV_OK;
     const cJSON *m;
 
-    if (groups == NULL)
+    cJSON_ArrayForEach(m, groups)
+    {
+        if (rc == PROV_OK)
+            rc = prov_tpl_value(ev, m, &here, PROV_TPL_STRING, &v);
+        rc = settle(ev, rc == PROV_OK ? add_group(ev, &v, &here) : rc);
+        here.index++;
+    }
+    return rc;
+}
+
+static enum prov_rc eval_groups(struct prov_tpl_eval *ev, const cJSON *groups,
+                                const struct prov_json_path *at)
+{
+    struct prov_tpl_value v;
+    enum prov_rc rc;
+
+    if (!prov_tpl_sound(ev->report, groups))
         return PROV_OK;
     ev->plan->has_groups = true;
     ev->plan->groups = prov_tpl_alloc(ev->result, PROV_MAX_THING_GROUPS, sizeof(char *));
     if (ev->plan->groups == NULL)
         return prov_tpl_arena_fail(ev, ev->result, at);
-    if (cJSON_IsArray(groups)) {
-        cJSON_ArrayForEach(m, groups)
-        {
-            rc = rc == PROV_OK ? prov_tpl_value(ev, m, &here, PROV_TPL_STRING, &v) : rc;
-            rc = rc == PROV_OK ? add_group(ev, &v, &here) : rc;
-            here.index++;
-        }
-        return rc;
-    }
+    if (cJSON_IsArray(groups))
+        return eval_group_list(ev, groups, at);
     rc = prov_tpl_value(ev, groups, at, PROV_TPL_LIST, &v);
     for (size_t i = 0; rc == PROV_OK && !v.open && i < v.n; i++)
         rc = add_group(ev, &(struct prov_tpl_value){ .s = v.v[i] }, at);
-    return rc;
+    return settle(ev, rc);
 }
 
 static enum prov_rc eval_thing(struct prov_tpl_eval *ev, const cJSON *resource, const cJSON *props,
@@ -232,16 +260,28 @@ static enum prov_rc eval_choice(struct prov_tpl_eval *ev, const cJSON *props,
     struct prov_tpl_value v;
     enum prov_rc rc;
 
-    if (value == NULL)
+    if (!prov_tpl_sound(ev->report, value))
         return PROV_OK;
     rc = prov_tpl_value(ev, value, &at, PROV_TPL_STRING, &v);
     if (rc != PROV_OK || v.open)
-        return rc;
+        return settle(ev, rc);
     *second = prov_span_eq_nocase(v.s, prov_span_str(words[1]));
     if (*second || prov_span_eq_nocase(v.s, prov_span_str(words[0])))
         return PROV_OK;
-    return prov_tpl_fail(ev->tpl, ev->err, &at, "\"%s\" is neither %s nor %s",
-                         prov_tpl_show(v.s, shown), words[0], words[1]);
+    return settle(ev, prov_tpl_fail(ev->tpl, ev->err, &at, "\"%s\" is neither %s nor %s",
+                                    prov_tpl_show(v.s, shown), words[0], words[1]));
+}
+
+static enum prov_rc eval_id(struct prov_tpl_eval *ev, const cJSON *value,
+                            const struct prov_json_path *at, char **out)
+{
+    struct prov_tpl_value v;
+    enum prov_rc rc;
+
+    if (!prov_tpl_sound(ev->report, value))
+        return PROV_OK;
+    rc = prov_tpl_value(ev, value, at, PROV_TPL_STRING, &v);
+    return settle(ev, rc != PROV_OK ? rc : keep(ev, &v, at, out));
 }
 
 static enum prov_rc eval_certificate(struct prov_tpl_eval *ev, const cJSON *resource,
@@ -251,18 +291,18 @@ static enum prov_rc eval_certificate(struct prov_tpl_eval *ev, const cJSON *reso
     static const char *const types[] = { "NON_EXCLUSIVE_THING", "EXCLUSIVE_THING" };
     const struct prov_json_path id_at = { .up = at, .key = "CertificateId" };
     struct prov_plan *plan = ev->plan;
-    struct prov_tpl_value id;
+    bool exclusive = false;
     enum prov_rc rc;
 
     plan->activate = true;
     plan->on_status = prov_tpl_override(resource, "Status");
-    rc = prov_tpl_value(ev, prov_tpl_get(props, id_at.key), &id_at, PROV_TPL_STRING, &id);
-    if (rc == PROV_OK)
-        rc = keep(ev, &id, &id_at, &plan->certificate_id);
+    rc = eval_id(ev, prov_tpl_get(props, id_at.key), &id_at, &plan->certificate_id);
     if (rc == PROV_OK)
         rc = eval_choice(ev, props, at, "Status", statuses, &plan->activate);
     if (rc == PROV_OK)
-        rc = eval_choice(ev, props, at, "ThingPrincipalType", types, &plan->exclusive);
+        rc = eval_choice(ev, props, at, "ThingPrincipalType", types, &exclusive);
+    if (prov_tpl_get(props, "ThingPrincipalType") != NULL)
+        plan->attach = exclusive ? PROV_ATTACH_EXCLUSIVE : PROV_ATTACH_SHARED;
     return rc;
 }
 
@@ -276,10 +316,10 @@ static enum prov_rc eval_policy(struct prov_tpl_eval *ev, const cJSON *resource,
     enum prov_rc rc;
 
     (void)resource;
-    if (document == NULL)
+    if (!prov_tpl_sound(ev->report, document))
         return eval_name(ev, props, at, "PolicyName", PROV_NAME_POLICY, &policy->name);
     rc = prov_tpl_document(ev, document, &document_at, &v);
-    return rc != PROV_OK ? rc : keep(ev, &v, &document_at, &policy->document);
+    return settle(ev, rc != PROV_OK ? rc : keep(ev, &v, &document_at, &policy->document));
 }
 
 static enum prov_rc eval_resources(struct prov_tpl_eval *ev)
@@ -299,7 +339,7 @@ static enum prov_rc eval_resources(struct prov_tpl_eval *ev)
     cJSON_ArrayForEach(m, ev->tpl->resources)
     {
         resource_at.key = m->string;
-        if (rc == PROV_OK)
+        if (rc == PROV_OK && prov_tpl_sound(ev->report, m))
             rc = calls[prov_tpl_kind_of(m)](ev, m, prov_tpl_get(m, props_at.key), &props_at);
     }
     return rc;
@@ -345,7 +385,7 @@ static enum prov_rc build(struct prov_tpl_eval *ev)
     rc = check_parameters(ev);
     if (rc == PROV_OK)
         rc = eval_resources(ev);
-    if (rc == PROV_OK)
+    if (rc == PROV_OK && prov_tpl_sound(ev->report, ev->tpl->config))
         rc = eval_map(ev, ev->tpl->config, &config_at, false, &plan->config, &plan->n_config);
     return rc;
 }
@@ -363,14 +403,20 @@ enum prov_rc prov_template_eval(const struct prov_template *tpl, struct prov_par
     return rc;
 }
 
-enum prov_rc prov_tpl_check_constants(const struct prov_template *tpl, struct prov_err *err)
+enum prov_rc prov_tpl_check_constants(const struct prov_template *tpl,
+                                      struct prov_tpl_report *report)
 {
-    struct prov_tpl_eval ev = { .tpl = tpl, .open = true, .err = err };
+    struct prov_err err;
+    struct prov_tpl_eval ev = { .tpl = tpl, .open = true, .err = &err, .report = report };
     const enum prov_rc rc = build(&ev);
 
     prov_tpl_arena_free(ev.scratch);
     prov_tpl_arena_free(ev.result);
-    return rc;
+    if (rc == PROV_ENOMEM)
+        return prov_nomem(report->err);
+    if (rc != PROV_OK)
+        prov_tpl_report(report, rc, &err);
+    return PROV_OK;
 }
 
 void prov_plan_free(struct prov_plan *plan)

@@ -8,9 +8,12 @@
  *   template_document.c  policy documents, which are values with values inside
  *   template_eval.c      parameters in, plan out
  *   template_arena.c     the memory of one evaluation
+ *   template_report.c    mistakes: their words and where they go
+ *   template_lint.c      warnings, and prov_template_lint
  *
  * A template is kept as its checked JSON tree. Evaluation trusts the checks: it looks only at what
- * they could not know.
+ * they could not know. The checks go on after a mistake, and note which parts are spoiled by one,
+ * so that the evaluation without parameters can look at all others.
  */
 #ifndef PROV_TEMPLATE_PRIV_H
 #define PROV_TEMPLATE_PRIV_H
@@ -25,14 +28,70 @@ struct prov_template {
     const cJSON *params, *mappings, *resources, *config; /* in tree; NULL: section not there */
 };
 
+/* Parses and checks, and evaluates what depends on no parameter; what is wrong goes to the report.
+ * *out only when nothing is. */
+struct prov_tpl_report;
+enum prov_rc prov_tpl_parse(struct prov_span json, enum prov_template_type type,
+                            struct prov_tpl_report *report, struct prov_template **out);
+
+/* ---- mistakes -------------------------------------------------------------------------------- */
+
+/* Where mistakes go: the first to err, or all to lint, whose remarks they are. */
+struct prov_tpl_report {
+    struct prov_err *err; /* may be NULL */
+    struct prov_template_lint *lint;
+    size_t mistakes;
+    enum prov_rc rc;                                     /* of the first */
+    const cJSON *spoiled[2 * PROV_TEMPLATE_MAX_REMARKS]; /* one mistake can spoil several */
+    size_t n_spoiled;                                    /* also of those beyond the room */
+};
+
+struct prov_tpl_check {
+    const struct prov_template *tpl;
+    struct prov_tpl_report *report;
+    bool in_policy; /* within a policy resource, where Fn::Join is not supported (2.6) */
+};
+
+/* A mistake at a place in the template; the check goes on. */
+PROV_PRINTF(3, 4)
+void prov_tpl_wrong(const struct prov_tpl_check *ck, const struct prov_json_path *at,
+                    const char *fmt, ...);
+/* "unknown WHAT WORD", with the legal one that was meant, or all that there are. n is not 0. */
+void prov_tpl_unknown(const struct prov_tpl_check *ck, const struct prov_json_path *at,
+                      const char *what, const char *word, const char *const *legal, size_t n);
+/* A mistake that has its words already. */
+void prov_tpl_report(struct prov_tpl_report *r, enum prov_rc rc, const struct prov_err *err);
+/* Notes that part is not to be evaluated, if there are more mistakes than before. */
+void prov_tpl_spoiled(const struct prov_tpl_check *ck, size_t before, const cJSON *part);
+/* Is it there, and not spoiled? r may be NULL. */
+bool prov_tpl_sound(const struct prov_tpl_report *r, const cJSON *part);
+
 /* PROV_EINVAL "InvalidRequestException" at a place in the template. */
 PROV_PRINTF(4, 5)
 enum prov_rc prov_tpl_fail(const struct prov_template *tpl, struct prov_err *err,
                            const struct prov_json_path *at, const char *fmt, ...);
 
+/* What prov_json_parse said, in the words of somebody who knows what people do to JSON files. */
+void prov_tpl_explain_json(struct prov_span text, struct prov_err *err);
+
 #define PROV_TPL_SHOWN 64
 /* s for a message: what does not print is '?', what is too long ends in "...". Returns out. */
 const char *prov_tpl_show(struct prov_span s, char out[static PROV_TPL_SHOWN]);
+
+/* The candidate that begins with word or takes the fewest edits, case aside: feed all of them. */
+struct prov_tpl_near {
+    struct prov_span word;
+    const char *best; /* NULL: there was no candidate */
+    size_t distance;
+    bool close; /* most likely what was meant */
+};
+void prov_tpl_near_try(struct prov_tpl_near *near, const char *candidate);
+/* Among the built-in parameters, also when the word lacks what their names begin with. */
+const char *prov_tpl_nearest_builtin(struct prov_span word, bool *close);
+
+#define PROV_TPL_KEYS 160
+/* "A, B, ...": an object's keys as far as there is room; "none". */
+void prov_tpl_list_keys(const cJSON *object, char out[static PROV_TPL_KEYS]);
 
 /* The member of that exact name, or NULL. */
 const cJSON *prov_tpl_get(const cJSON *object, const char *key);
@@ -40,23 +99,18 @@ const cJSON *prov_tpl_get(const cJSON *object, const char *key);
 /* The name of the ith built-in parameter, of PROV_BUILTIN_PARAMS. */
 const char *prov_tpl_builtin(size_t i);
 
-struct prov_tpl_check {
-    const struct prov_template *tpl;
-    struct prov_err *err;
-    bool in_policy; /* within a policy resource, where Fn::Join is not supported (2.6) */
-};
-
 /* ---- resources ------------------------------------------------------------------------------- */
 
 enum prov_tpl_kind { PROV_TPL_THING, PROV_TPL_CERTIFICATE, PROV_TPL_POLICY, PROV_TPL_KINDS };
 
 /* Only of a checked resource. */
 enum prov_tpl_kind prov_tpl_kind_of(const cJSON *resource);
-PROV_MUST_USE enum prov_rc prov_tpl_check_resources(const struct prov_tpl_check *ck,
-                                                    const cJSON *resources,
-                                                    const struct prov_json_path *at);
+void prov_tpl_check_resources(const struct prov_tpl_check *ck, const cJSON *resources,
+                              const struct prov_json_path *at);
 /* What the resource's OverrideSettings say of a property, in either spelling. */
 enum prov_override prov_tpl_override(const cJSON *resource, const char *property);
+/* The property that a checked member of OverrideSettings is about, in either spelling. */
+const char *prov_tpl_overridden(const cJSON *resource, const char *setting);
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -88,25 +142,23 @@ bool prov_tpl_is_fn_key(const char *key);
 /* PROV_TPL_FNS when the value is no function. Only of a checked value. */
 enum prov_tpl_fn prov_tpl_fn_of(const cJSON *value);
 
-PROV_MUST_USE enum prov_rc prov_tpl_check_value(const struct prov_tpl_check *ck, const cJSON *value,
-                                                const struct prov_json_path *at,
-                                                enum prov_tpl_type want);
+void prov_tpl_check_value(const struct prov_tpl_check *ck, const cJSON *value,
+                          const struct prov_json_path *at, enum prov_tpl_type want);
 /* A string or a list of strings, no functions. */
 bool prov_tpl_is_plain(const cJSON *v);
-PROV_MUST_USE enum prov_rc prov_tpl_need_object(const struct prov_tpl_check *ck, const cJSON *v,
-                                                const struct prov_json_path *at);
+/* Tells what else it is when it is no object. */
+bool prov_tpl_need_object(const struct prov_tpl_check *ck, const cJSON *v,
+                          const struct prov_json_path *at);
 /* A map of any keys but functions' to string values. */
-PROV_MUST_USE enum prov_rc prov_tpl_check_map(const struct prov_tpl_check *ck, const cJSON *map,
-                                              const struct prov_json_path *at);
-PROV_MUST_USE enum prov_rc prov_tpl_check_document(const struct prov_tpl_check *ck,
-                                                   const cJSON *value,
-                                                   const struct prov_json_path *at);
-/* Every key of object is one of legal; the message names the nearest. what: "property" … */
-PROV_MUST_USE enum prov_rc prov_tpl_check_keys(const struct prov_tpl_check *ck, const cJSON *object,
-                                               const struct prov_json_path *at, const char *what,
-                                               const char *const *legal, size_t n);
-/* The entry of legal that begins with word or takes the fewest edits, case aside. n is not 0. */
-const char *prov_tpl_nearest(const char *word, const char *const *legal, size_t n);
+void prov_tpl_check_map(const struct prov_tpl_check *ck, const cJSON *map,
+                        const struct prov_json_path *at);
+void prov_tpl_check_document(const struct prov_tpl_check *ck, const cJSON *value,
+                             const struct prov_json_path *at);
+/* Every key of object is one of legal. what: "property" … */
+void prov_tpl_check_keys(const struct prov_tpl_check *ck, const cJSON *object,
+                         const struct prov_json_path *at, const char *what,
+                         const char *const *legal, size_t n);
+bool prov_tpl_has_key(const cJSON *object, struct prov_span key);
 
 /*
  * The next piece of an Fn::Sub text: text to take over, a name between ${ and }, the end, or a
@@ -150,6 +202,8 @@ struct prov_tpl_eval {
     struct prov_tpl_arena *scratch, *result;
     struct prov_plan *plan;
     struct prov_err *err;
+    struct prov_tpl_report
+        *report; /* with open: takes the mistakes, of which there may be several */
 };
 
 /* The failure of an allocation from a, at a place. */
@@ -170,8 +224,9 @@ PROV_MUST_USE enum prov_rc prov_tpl_value(struct prov_tpl_eval *ev, const cJSON 
 PROV_MUST_USE enum prov_rc prov_tpl_document(struct prov_tpl_eval *ev, const cJSON *value,
                                              const struct prov_json_path *at,
                                              struct prov_tpl_value *out);
-/* Evaluates everything that needs no parameter. */
+/* Evaluates all that is sound and needs no parameter. What is wrong goes to the report; the result
+ * is PROV_OK or PROV_ENOMEM. */
 PROV_MUST_USE enum prov_rc prov_tpl_check_constants(const struct prov_template *tpl,
-                                                    struct prov_err *err);
+                                                    struct prov_tpl_report *report);
 
 #endif

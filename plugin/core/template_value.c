@@ -178,16 +178,25 @@ static enum prov_rc eval_select(struct prov_tpl_eval *ev, const struct prov_tpl_
 static const cJSON *find_level(const struct prov_tpl_eval *ev, const cJSON *level,
                                struct prov_span key, const struct prov_json_path *at)
 {
-    char shown[PROV_TPL_SHOWN];
+    static const char *const lacks[] = { "Mappings has no map", "that map has no key",
+                                         "there is no second key" };
+    char shown[PROV_TPL_SHOWN], keys[PROV_TPL_KEYS];
+    struct prov_tpl_near near = { .word = key };
     const cJSON *m;
 
     cJSON_ArrayForEach(m, level)
     {
         if (prov_span_eq_str(key, m->string))
             return m;
+        prov_tpl_near_try(&near, m->string);
     }
-    (void)prov_tpl_fail(ev->tpl, ev->err, at, "Mappings has no \"%s\"%s", prov_tpl_show(key, shown),
-                        at->index == 0 ? "" : " there");
+    if (near.close)
+        prov_tpl_show(prov_span_str(near.best), keys);
+    else
+        prov_tpl_list_keys(level, keys);
+    (void)prov_tpl_fail(ev->tpl, ev->err, at,
+                        near.close ? "%s \"%s\"; did you mean \"%s\"?" : "%s \"%s\"; there are: %s",
+                        lacks[at->index], prov_tpl_show(key, shown), keys);
     return NULL;
 }
 
@@ -205,12 +214,13 @@ static enum prov_rc give_list(struct prov_tpl_eval *ev, size_t n, struct prov_sp
 static enum prov_rc eval_find(struct prov_tpl_eval *ev, const struct prov_tpl_value *args,
                               const struct prov_json_path *at, struct prov_tpl_value *out)
 {
-    const cJSON *level = ev->tpl->mappings;
+    const cJSON *level = ev->tpl->mappings, *section = prov_tpl_get(ev->tpl->tree, "Mappings");
+    const bool known = section == NULL || prov_tpl_sound(ev->report, section);
 
     for (size_t i = 0; i < 3; i++) {
         const struct prov_json_path here = { .up = at, .index = i };
 
-        if (args[i].open) {
+        if (args[i].open || !known) {
             give_open(out);
             return PROV_OK;
         }

@@ -193,6 +193,8 @@ static void offer_held(const struct typed *t, enum prov_list_kind kind, bool ids
 
 static void offer_word(const struct typed *t, struct prov_span word)
 {
+    if (word.n > 2 && word.p[0] == '[')
+        word = prov_span(word.p + 1, word.n - 2);
     if (prov_span_eq_str(word, "FILE") || prov_span_eq_str(word, "DIR")) {
         prov_buf_addf(&t->ctl->out, "@%s\n", word.p[0] == 'F' ? "file" : "dir");
         return;

@@ -3,10 +3,10 @@
 #include "doc_verbs.h"
 #include "nouns.h"
 
-static const char *const types[] = { "FLEET_PROVISIONING", "JITP", NULL };
+const char *const ctl_template_types[] = { "FLEET_PROVISIONING", "JITP", NULL };
 
 /* The parser of the command line let only names of the table above through. */
-static enum prov_template_type type_given(const struct ctl *ctl)
+enum prov_template_type ctl_template_type(const struct ctl *ctl)
 {
     enum prov_template_type type;
 
@@ -49,12 +49,20 @@ static void say_next(struct ctl *ctl, const struct prov_template_creation *creat
                 name);
 }
 
+/* A mistake in the file is the first of several, perhaps. */
+static void hint_lint(struct ctl *ctl, enum prov_rc rc, enum prov_template_type type)
+{
+    if (rc == PROV_EINVAL && ctl->err.line != 0)
+        ctl_hint(ctl, "`provctl template lint %s --type %s` tells of all mistakes",
+                 ctl->args.words[1], prov_template_type_name(type));
+}
+
 static enum prov_rc template_create(struct ctl *ctl)
 {
     struct prov_template_creation creation = {
         .name = ctl_word(ctl, 0),
         .description = ctl_value(ctl, OPT_DESCRIPTION),
-        .type = type_given(ctl),
+        .type = ctl_template_type(ctl),
         .enabled = !ctl_has(&ctl->args, OPT_DISABLED),
     };
     struct prov_buf text = { 0 };
@@ -64,6 +72,9 @@ static enum prov_rc template_create(struct ctl *ctl)
     creation.body = prov_buf_span(&text);
     if (rc == PROV_OK)
         rc = prov_template_create(&ctl->tx, &creation);
+    if (rc == PROV_OK)
+        ctl_template_note_warnings(ctl, creation.body, creation.type);
+    hint_lint(ctl, rc, creation.type);
     prov_buf_release(&text);
     if (rc == PROV_ECONFLICT)
         ctl_hint(ctl, "`provctl template version create %s FILE --set-default` changes it",
@@ -126,14 +137,20 @@ static enum prov_rc version_create(struct ctl *ctl)
 {
     const bool set_default = ctl_has(&ctl->args, OPT_SET_DEFAULT);
     const char *name = ctl->args.words[0];
+    struct prov_template_info info = { .enabled = false };
     struct prov_buf text = { 0 };
     uint32_t version = 0;
     enum prov_rc rc;
 
     rc = ctl_read_file(ctl, ctl->args.words[1], PROV_MAX_TEMPLATE_BODY, &text);
     if (rc == PROV_OK)
+        rc = prov_template_get(&ctl->tx, ctl_word(ctl, 0), &info);
+    if (rc == PROV_OK)
         rc = prov_template_version_create(&ctl->tx, ctl_word(ctl, 0), prov_buf_span(&text),
                                           set_default, &version);
+    if (rc == PROV_OK)
+        ctl_template_note_warnings(ctl, prov_buf_span(&text), info.type);
+    hint_lint(ctl, rc, info.type);
     prov_buf_release(&text);
     if (rc == PROV_ETOOBIG)
         ctl_hint(ctl, "`provctl template version list %s`, then `… version delete %s N`", name,
@@ -212,7 +229,7 @@ static enum prov_rc version_delete(struct ctl *ctl)
                : ctl_done(ctl, "template %s: version %u deleted", ctl->args.words[0], version);
 }
 
-/* ---- list, show, delete, lint -----------------------------------------------------------------
+/* ---- list, show, delete ----------------------------------------------------------------------
  */
 
 static const struct ctl_column columns[] = {
@@ -291,30 +308,12 @@ static enum prov_rc template_delete(struct ctl *ctl)
     return rc != PROV_OK ? rc : ctl_done(ctl, "template %s deleted", name);
 }
 
-static enum prov_rc template_lint(struct ctl *ctl)
-{
-    const enum prov_template_type type = type_given(ctl);
-    struct prov_template *tpl = NULL;
-    struct prov_buf text = { 0 };
-    enum prov_rc rc;
-
-    rc = ctl_read_file(ctl, ctl->args.words[0], PROV_MAX_TEMPLATE_BODY, &text);
-    if (rc == PROV_OK)
-        rc = prov_template_parse(prov_buf_span(&text), type, &tpl, &ctl->err);
-    if (rc == PROV_OK)
-        rc = ctl_done(ctl, "%s: a good template of type %s", ctl->args.words[0],
-                      prov_template_type_name(type));
-    prov_template_free(tpl);
-    prov_buf_release(&text);
-    return rc;
-}
-
 /* ---- the noun ---------------------------------------------------------------------------------
  */
 
 static const struct ctl_option create_options[] = {
     { OPT_TYPE, NULL, "JITP for first connects; otherwise for devices with a claim certificate",
-      types, false },
+      ctl_template_types, false },
     { OPT_DISABLED, NULL, "not to be used yet", NULL, false },
     { OPT_DESCRIPTION, "TEXT", "for people", NULL, false },
     { 0, NULL, NULL, NULL, false },
@@ -338,11 +337,15 @@ static const struct ctl_option version_create_options[] = {
 };
 
 static const struct ctl_option lint_options[] = {
-    { OPT_TYPE, NULL, "what it is for; FLEET_PROVISIONING when not given", types, false },
+    { OPT_TYPE, NULL, "what it is for; FLEET_PROVISIONING when not given", ctl_template_types,
+      false },
+    { OPT_STRICT, NULL, "exit code 4 when there are warnings", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
 
 static const struct ctl_option eval_options[] = {
+    { OPT_FILE, "FILE", "a template that is not registered", NULL, false },
+    { OPT_TYPE, NULL, "of that one; FLEET_PROVISIONING when not given", ctl_template_types, false },
     { OPT_PARAM, "KEY=VALUE", "the value of a parameter", NULL, false },
     { OPT_CERT, "FILE",
       "take the built-in parameters from this certificate; also the id of a "
@@ -391,18 +394,22 @@ static const struct ctl_verb verbs[] = {
       "  provctl template version delete sensors 1\n", CTL_WRITE, NULL, version_delete },
     { "delete", "TEMPLATE", "Deletes a template that no CA uses and that has one version.",
       "  provctl template delete sensors\n", CTL_WRITE, NULL, template_delete },
-    { "lint", "FILE", "Checks a template; a mistake is told with its line and column.",
-      "No store is needed.\n"
+    { "lint", "FILE", "Checks a template: mistakes, and what is correct and most likely not meant.",
+      "No store is needed. Every mistake is told with its line, its column and what would be\n"
+      "right, and the exit code is 4. Of a template without mistakes there may be warnings.\n"
       "\n"
-      "  provctl template lint template.json --type JITP\n",
-      CTL_NO_STORE, lint_options, template_lint },
-    { "eval", "TEMPLATE [VERSION]",
+      "  provctl template lint template.json --type JITP\n"
+      "  generate-template | provctl template lint - --strict\n",
+      CTL_NO_STORE, lint_options, ctl_template_lint },
+    { "eval", "[TEMPLATE] [VERSION]",
       "Shows what a template would do for a device, and does nothing.",
-      "Tells also what the template refers to and is not there; exit code 4 then.\n"
+      "Goes by what the registry holds now. Exit code 4 when some of it cannot be done: what the\n"
+      "template refers to is not there, or OverrideSettings say FAIL.\n"
       "\n"
       "  provctl template eval sensors --cert sensor-0042.pem\n"
       "  provctl template eval fleet --param SerialNumber=0042\n"
-      "  provctl template eval sensors 2 --cert 7c11d0e4\n",
+      "  provctl template eval sensors 2 --cert 7c11d0e4\n"
+      "  provctl template eval --file template.json --type JITP --cert sensor-0042.pem\n",
       CTL_READ, eval_options, ctl_template_eval },
 };
 

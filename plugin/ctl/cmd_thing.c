@@ -230,6 +230,26 @@ static enum prov_rc thing_delete(struct ctl *ctl)
     return ctl_done(ctl, "thing %s deleted", ctl->args.words[0]);
 }
 
+/* Its groups' policies may deny more to an exclusive one: that does not end by leaving a word out.
+ */
+static enum prov_rc check_kind(struct ctl *ctl, struct prov_span name, const struct prov_id *id)
+{
+    char hex[PROV_ID_HEX + 1];
+    struct prov_cert cert;
+    enum prov_rc rc;
+
+    rc = prov_cert_get(&ctl->tx, id, &cert);
+    if (rc != PROV_OK || !cert.exclusive || ctl_has(&ctl->args, OPT_EXCLUSIVE) ||
+        cert.n_things == 0 || !prov_span_eq(cert.things[0], name))
+        return rc;
+    prov_id_hex(id, hex);
+    ctl_hint(ctl, "`provctl thing detach %s --cert %.12s` first, to attach it as one of several",
+             ctl->args.words[0], hex);
+    return prov_fail(&ctl->err, PROV_ECONFLICT, "InvalidRequestException",
+                     "the certificate is attached to thing \"%.*s\" exclusively",
+                     PROV_SPAN_ARG(name));
+}
+
 static enum prov_rc attach_or_detach(struct ctl *ctl, bool attach)
 {
     const struct prov_span name = ctl_word(ctl, 0);
@@ -240,10 +260,12 @@ static enum prov_rc attach_or_detach(struct ctl *ctl, bool attach)
     rc = ctl_cert_id(ctl, ctl_opt(&ctl->args, OPT_CERT), &id);
     if (rc != PROV_OK)
         return rc;
-    if (attach)
-        rc = prov_thing_attach(&ctl->tx, name, &id, ctl_has(&ctl->args, OPT_EXCLUSIVE));
-    else
+    if (!attach)
         rc = prov_thing_detach(&ctl->tx, name, &id);
+    else if ((rc = check_kind(ctl, name, &id)) == PROV_OK)
+        rc = prov_thing_attach(&ctl->tx, name, &id,
+                               ctl_has(&ctl->args, OPT_EXCLUSIVE) ? PROV_ATTACH_EXCLUSIVE
+                                                                  : PROV_ATTACH_UNSAID);
     if (rc != PROV_OK)
         return rc;
     prov_id_hex(&id, hex);

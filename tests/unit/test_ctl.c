@@ -524,6 +524,27 @@ static void thing_with_a_certificate_is_not_deleted(void **state)
     says(r->err, "--cert ID is missing");
 }
 
+/* Its groups' rights go by it, so it ends in so many words or not at all. */
+static void exclusive_attachment_does_not_end_by_attaching_again(void **state)
+{
+    struct rig *r = *state;
+
+    rig_register(r);
+    ctl_ok(r, "thing", "create", "a");
+    ctl_ok(r, "thing", "attach", "a", "--cert", r->leaf_hex);
+    ctl_ok(r, "thing", "attach", "a", "--cert", r->leaf_hex, "--exclusive");
+    ctl_ok(r, "thing", "attach", "a", "--cert", r->leaf_hex, "--exclusive");
+    ctl_fails(r, 3, "thing", "attach", "a", "--cert", r->leaf_hex);
+    says(r->err, "the certificate is attached to thing \"a\" exclusively\n"
+                 "  `provctl thing detach a --cert ");
+    ctl_ok(r, "cert", "show", r->leaf_hex);
+    says(r->out, "exclusive");
+    ctl_ok(r, "thing", "detach", "a", "--cert", r->leaf_hex);
+    ctl_ok(r, "thing", "attach", "a", "--cert", r->leaf_hex);
+    ctl_ok(r, "cert", "show", r->leaf_hex);
+    says_not(r->out, "exclusive");
+}
+
 static void groups_hold_things_and_groups(void **state)
 {
     struct rig *r = *state;
@@ -896,6 +917,7 @@ static const struct CMUnitTest ctl[] = {
     RIG_TEST(attributes_that_are_none_are_usage_errors),
     RIG_TEST(failed_command_changes_nothing_at_all),
     RIG_TEST(thing_with_a_certificate_is_not_deleted),
+    RIG_TEST(exclusive_attachment_does_not_end_by_attaching_again),
     RIG_TEST(groups_hold_things_and_groups),
     RIG_TEST(type_is_deprecated_before_it_is_deleted),
     RIG_TEST(billing_group_is_one_a_thing),

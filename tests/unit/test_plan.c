@@ -7,16 +7,18 @@
 #define INVALID "InvalidRequestException"
 #define NOT_FOUND "ResourceNotFoundException"
 #define CONFLICT "ResourceConflictsException"
+#define MADE "B4BE407C9270AC32DC09BB152A8CF90D898DB466" /* SHA-1 of REG_POLICY_TEXT */
 
 /* A plan written down; the lists end with NULL. */
 struct draft {
     const char *thing, *type, *billing_group;
-    const char *attrs[6]; /* name, value, name … */
+    const char *attrs[9]; /* name, value, name … */
     const char *groups[4];
     bool no_attrs, no_groups; /* given, and empty */
     enum prov_override on_attrs, on_type, on_groups, on_billing_group, on_status;
     const char *policies[3], *document;
-    bool inactive, exclusive, no_certificate;
+    enum prov_attach attach;
+    bool inactive, no_certificate;
 };
 
 /* prov_plan has no const: nothing of it is changed here either. */
@@ -25,9 +27,71 @@ static char *text(const char *s)
     return (char *)(uintptr_t)s;
 }
 
+/* What was foretold of a plan: "+thing:t +type:x ~attribute:b=3<2 …", and the first refusal. */
+struct foretold {
+    char text[1024];
+    size_t n;
+    unsigned refused;
+    struct prov_err why;
+};
+
+static void note_step(void *ctx, const struct prov_plan_step *step)
+{
+    static const char *const parts[PROV_PLAN_PARTS] = {
+        [PROV_PART_THING] = "thing",           [PROV_PART_TYPE] = "type",
+        [PROV_PART_ATTRIBUTE] = "attribute",   [PROV_PART_GROUP] = "group",
+        [PROV_PART_BILLING_GROUP] = "billing", [PROV_PART_POLICY] = "policy",
+        [PROV_PART_ATTACHMENT] = "attach",     [PROV_PART_STATUS] = "status",
+    };
+    static const char effects[PROV_PLAN_EFFECTS] = {
+        [PROV_EFFECT_NONE] = '=',    [PROV_EFFECT_CREATED] = '*', [PROV_EFFECT_SET] = '+',
+        [PROV_EFFECT_CHANGED] = '~', [PROV_EFFECT_REMOVED] = '-', [PROV_EFFECT_KEPT] = '.',
+        [PROV_EFFECT_REFUSED] = '!',
+    };
+    struct foretold *f = ctx;
+
+    assert_true((size_t)step->part < PROV_PLAN_PARTS && (size_t)step->effect < PROV_PLAN_EFFECTS);
+    assert_true((step->why != NULL) == (step->effect == PROV_EFFECT_REFUSED));
+    if (step->effect == PROV_EFFECT_REFUSED && f->refused++ == 0)
+        f->why = *step->why;
+    if (f->n < sizeof f->text)
+        f->n += (size_t)snprintf(
+            f->text + f->n, sizeof f->text - f->n, "%s%c%s:%.*s%s%.*s%s%.*s", f->n != 0 ? " " : "",
+            effects[step->effect], parts[step->part], PROV_SPAN_ARG(step->name),
+            step->now.n != 0 ? "=" : "", step->part == PROV_PART_POLICY ? 0 : (int)step->now.n,
+            (const char *)step->now.p, step->was.n != 0 ? "<" : "", PROV_SPAN_ARG(step->was));
+}
+
+static struct foretold last; /* of the plan that was carried out last */
+
+/* Looks ahead first: what is foretold must come to pass, in every test of this file. */
+static enum prov_rc carry_out(struct reg *r, const struct prov_id *cert,
+                              const struct prov_plan *plan)
+{
+    struct foretold f = { .n = 0 };
+    const struct prov_err before = r->err;
+    enum prov_rc foreseen, rc;
+
+    foreseen = prov_plan_preview(&r->tx, cert, plan, note_step, &f);
+    last = f;
+    if (foreseen != PROV_OK)
+        return foreseen;
+    r->err = before;
+    rc = prov_plan_apply(&r->tx, cert, plan);
+    if (rc == PROV_ENOMEM || rc == PROV_ESTORE) /* on purpose */
+        return rc;
+    if ((rc != PROV_OK) != (f.refused != 0))
+        fail_msg("%s: but %s", f.text, rc != PROV_OK ? r->err.text : "it is carried out");
+    if (f.refused == 1) {
+        assert_string_equal(f.why.text, r->err.text);
+        assert_string_equal(f.why.code, r->err.code);
+    }
+    return rc;
+}
+
 static enum prov_rc apply(struct reg *r, const struct prov_id *cert, const struct draft *d)
 {
-    struct prov_plan_attr attrs[3];
+    struct prov_plan_attr attrs[4];
     struct prov_plan_policy policies[4] = { { NULL, NULL } };
     char hex[PROV_ID_HEX + 1], *groups[4];
     struct prov_plan plan = {
@@ -43,12 +107,12 @@ static enum prov_rc apply(struct reg *r, const struct prov_id *cert, const struc
         .certificate_id = d->no_certificate ? NULL : hex,
         .activate = !d->inactive,
         .on_status = d->on_status,
-        .exclusive = d->exclusive,
+        .attach = d->attach,
         .policies = policies,
     };
 
     prov_id_hex(cert, hex);
-    for (; plan.n_attrs < 3 && d->attrs[2 * plan.n_attrs] != NULL; plan.n_attrs++)
+    for (; plan.n_attrs < 4 && d->attrs[2 * plan.n_attrs] != NULL; plan.n_attrs++)
         attrs[plan.n_attrs] = (struct prov_plan_attr){ text(d->attrs[2 * plan.n_attrs]),
                                                        text(d->attrs[2 * plan.n_attrs + 1]) };
     for (; plan.n_groups < 4 && d->groups[plan.n_groups] != NULL; plan.n_groups++)
@@ -59,7 +123,7 @@ static enum prov_rc apply(struct reg *r, const struct prov_id *cert, const struc
         policies[plan.n_policies++].document = text(d->document);
     plan.has_attrs = plan.n_attrs != 0 || d->no_attrs;
     plan.has_groups = plan.n_groups != 0 || d->no_groups;
-    return prov_plan_apply(&r->tx, cert, &plan);
+    return carry_out(r, cert, &plan);
 }
 
 /* "type=x billing=b attrs=a:1,b:2 groups=g,h": the thing as text. */
@@ -379,6 +443,193 @@ static void existing_thing_of_a_deprecated_type_is_provisioned_again(void **stat
     reg_refused(r, apply(r, &other, &first), PROV_EINVAL, INVALID);
 }
 
+/* ---- what is foretold ------------------------------------------------------------------------ */
+
+static void every_step_is_foretold(void **state)
+{
+    static const struct {
+        const char *what;
+        struct draft draft;
+        const char *steps;
+    } rows[] = {
+        { "all new",
+          { .thing = "n",
+            .type = "x",
+            .billing_group = "b",
+            .attrs = { "a", "1", "b", "" },
+            .groups = { "g1", "h" },
+            .policies = { "p", "q" },
+            .document = REG_POLICY_TEXT },
+          "*thing:n +type:x +attribute:a=1 =attribute:b +group:g1 +group:h +billing:b +policy:p "
+          "+policy:q *policy:" MADE "= +attach:n=NON_EXCLUSIVE_THING "
+          "~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "all as it is",
+          { .thing = "t",
+            .type = "x",
+            .billing_group = "b",
+            .attrs = { "a", "1", "b", "2" },
+            .groups = { "h", "g1" },
+            .on_groups = PROV_REPLACE,
+            .on_attrs = PROV_REPLACE },
+          "=thing:t =type:x<x =attribute:a=1<1 =attribute:b=2<2 =group:h =group:g1 =billing:b<b "
+          "+attach:t=NON_EXCLUSIVE_THING ~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "merged",
+          { .thing = "t",
+            .type = "y",
+            .billing_group = "c",
+            .attrs = { "b", "3", "a", "", "c", "4" },
+            .groups = { "k", "h" },
+            .on_groups = PROV_MERGE },
+          "=thing:t ~type:y<x ~attribute:b=3<2 -attribute:a<1 +attribute:c=4 +group:k =group:h "
+          "~billing:c<b +attach:t=NON_EXCLUSIVE_THING ~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "replaced",
+          { .thing = "t",
+            .attrs = { "c", "4", "b", "2" },
+            .groups = { "k" },
+            .on_attrs = PROV_REPLACE,
+            .on_groups = PROV_REPLACE,
+            .inactive = true,
+            .attach = PROV_ATTACH_EXCLUSIVE },
+          "=thing:t +attribute:c=4 =attribute:b=2<2 -attribute:a<1 -group:g1 -group:h +group:k "
+          "+attach:t=EXCLUSIVE_THING ~status:=INACTIVE<PENDING_ACTIVATION" },
+        { "left",
+          { .thing = "t",
+            .type = "y",
+            .billing_group = "none",
+            .attrs = { "c", "4", "b", "3" },
+            .groups = { "none" },
+            .on_attrs = PROV_DO_NOTHING,
+            .on_type = PROV_DO_NOTHING,
+            .on_billing_group = PROV_DO_NOTHING,
+            .no_certificate = true },
+          "=thing:t .type:y<x .attribute:c=4 .attribute:b=3<2 .group:none .billing:none<b "
+          "+attach:t=NON_EXCLUSIVE_THING" },
+        { "refused",
+          { .thing = "t",
+            .type = "x",
+            .billing_group = "b",
+            .attrs = { "a", "1" },
+            .groups = { "h" },
+            .policies = { "none", "p" },
+            .on_attrs = PROV_FAIL,
+            .on_type = PROV_FAIL,
+            .on_groups = PROV_FAIL,
+            .on_billing_group = PROV_FAIL },
+          "=thing:t !type:x<x !attribute: !group: !billing:b<b !policy:none +policy:p "
+          "+attach:t=NON_EXCLUSIVE_THING ~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "nothing of it there",
+          { .thing = "n", .type = "z", .billing_group = "z", .groups = { "z", "g1", "g2" } },
+          "*thing:n !type:z !group:z +group:g1 !group:g2 !billing:z "
+          "+attach:n=NON_EXCLUSIVE_THING ~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "no type, many attributes",
+          { .thing = "n", .attrs = { "a", "1", "b", "2", "c", "3", "d", "4" } },
+          "*thing:n !attribute: +attach:n=NON_EXCLUSIVE_THING "
+          "~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "as many attributes as a type allows",
+          { .thing = "n", .type = "x", .attrs = { "a", "1", "b", "2", "c", "3", "d", "4" } },
+          "*thing:n +type:x +attribute:a=1 +attribute:b=2 +attribute:c=3 +attribute:d=4 "
+          "+attach:n=NON_EXCLUSIVE_THING ~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "others instead, without a type",
+          { .thing = "untyped",
+            .attrs = { "d", "4", "e", "5", "f", "6" },
+            .on_attrs = PROV_REPLACE },
+          "=thing:untyped +attribute:d=4 +attribute:e=5 +attribute:f=6 -attribute:a<1 "
+          "-attribute:b<2 -attribute:c<3 +attach:untyped=NON_EXCLUSIVE_THING "
+          "~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "others besides, without a type",
+          { .thing = "untyped", .attrs = { "d", "4" } },
+          "=thing:untyped !attribute: +attach:untyped=NON_EXCLUSIVE_THING "
+          "~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "a name that is none",
+          { .thing = "a b" },
+          "!thing:a b +attach:a b=NON_EXCLUSIVE_THING ~status:=ACTIVE<PENDING_ACTIVATION" },
+        { "no thing",
+          { .policies = { "p" }, .inactive = true },
+          "+policy:p ~status:=INACTIVE<PENDING_ACTIVATION" },
+    };
+    const struct prov_attr three[] = { { S("a"), S("1") }, { S("b"), S("2") }, { S("c"), S("3") } };
+    struct reg *r = *state;
+    const struct prov_id id = pending(r);
+
+    furnish(r);
+    old_thing(r);
+    reg_ok(r, prov_thing_create(&r->tx, S("untyped"), NONE, three, 3));
+    reg_commit(r);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        (void)apply(r, &id, &rows[i].draft);
+        if (strcmp(last.text, rows[i].steps) != 0)
+            fail_msg("%s:\n%s\nnot\n%s", rows[i].what, last.text, rows[i].steps);
+        reg_abort(r);
+    }
+}
+
+static void steps_for_a_certificate_go_by_what_it_is_and_has(void **state)
+{
+    static const struct {
+        enum prov_cert_status status;
+        enum prov_override on;
+        const char *step;
+    } rows[] = {
+        { PROV_CERT_ACTIVE, PROV_OVERRIDE_DEFAULT, "=status:=ACTIVE<ACTIVE" },
+        { PROV_CERT_INACTIVE, PROV_REPLACE, "~status:=ACTIVE<INACTIVE" },
+        { PROV_CERT_INACTIVE, PROV_DO_NOTHING, ".status:=ACTIVE<INACTIVE" },
+        { PROV_CERT_INACTIVE, PROV_FAIL, "!status:=ACTIVE<INACTIVE" },
+        { PROV_CERT_PENDING_ACTIVATION, PROV_FAIL, "~status:=ACTIVE<PENDING_ACTIVATION" },
+        { PROV_CERT_PENDING_ACTIVATION, PROV_DO_NOTHING, "~status:=ACTIVE<PENDING_ACTIVATION" },
+        { PROV_CERT_REVOKED, PROV_OVERRIDE_DEFAULT, "!status:=ACTIVE<REVOKED" },
+    };
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    struct draft d = { .policies = { "p" } };
+
+    furnish(r);
+    old_thing(r);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct draft status = { .on_status = rows[i].on };
+
+        reg_raw_status(r, &id, rows[i].status);
+        (void)apply(r, &id, &status);
+        assert_string_equal(last.text, rows[i].step);
+    }
+    reg_raw_status(r, &id, PROV_CERT_ACTIVE);
+    d.thing = "t";
+    reg_ok(r, apply(r, &id, &d));
+    reg_ok(r, apply(r, &id, &d));
+    assert_string_equal(last.text, "=thing:t =policy:p =attach:t=NON_EXCLUSIVE_THING<NON_EXCLUSIVE_"
+                                   "THING =status:=ACTIVE<ACTIVE");
+    d.attach = PROV_ATTACH_EXCLUSIVE;
+    reg_ok(r, apply(r, &id, &d));
+    assert_non_null(strstr(last.text, " ~attach:t=EXCLUSIVE_THING<NON_EXCLUSIVE_THING "));
+    d.attach = PROV_ATTACH_UNSAID;
+    reg_ok(r, apply(r, &id, &d));
+    assert_non_null(strstr(last.text, " =attach:t=EXCLUSIVE_THING<EXCLUSIVE_THING "));
+    d.thing = "other";
+    reg_refused(r, apply(r, &id, &d), PROV_ECONFLICT, INVALID);
+    assert_non_null(strstr(last.text, " !attach:other"));
+}
+
+static void unknown_certificate_is_foretold_as_one_that_comes_for_the_first_time(void **state)
+{
+    const struct prov_id unknown = { { 1 } }, other = { { 2 } };
+    struct reg *r = *state;
+    char hex[PROV_ID_HEX + 1];
+    const struct prov_plan plan = { .certificate_id = hex, .activate = true };
+    struct foretold f = { .n = 0 };
+    char *before, *after;
+
+    prov_id_hex(&unknown, hex);
+    before = reg_dump(r);
+    reg_ok(r, prov_plan_preview(&r->tx, &unknown, &plan, note_step, &f));
+    assert_string_equal(f.text, "~status:=ACTIVE<PENDING_ACTIVATION");
+    f = (struct foretold){ .n = 0 };
+    reg_ok(r, prov_plan_preview(&r->tx, &other, &plan, note_step, &f));
+    assert_string_equal(f.text, "!status:");
+    after = reg_dump(r);
+    assert_string_equal(before, after);
+    free(after);
+    free(before);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static void plan_that_cannot_be_carried_out_is_refused(void **state)
@@ -427,9 +678,9 @@ static void plan_for_another_certificate_is_refused(void **state)
     struct prov_plan plan = { .certificate_id = hex, .activate = true };
 
     prov_id_hex(&other, hex);
-    reg_refused(r, prov_plan_apply(&r->tx, &id, &plan), PROV_EINVAL, INVALID);
+    reg_refused(r, carry_out(r, &id, &plan), PROV_EINVAL, INVALID);
     plan.certificate_id = text("not an id");
-    reg_refused(r, prov_plan_apply(&r->tx, &id, &plan), PROV_EINVAL, INVALID);
+    reg_refused(r, carry_out(r, &id, &plan), PROV_EINVAL, INVALID);
     plan.certificate_id = hex;
     prov_id_hex(&unknown, hex);
     reg_refused(r, prov_plan_apply(&r->tx, &unknown, &plan), PROV_ENOTFOUND, NOT_FOUND);
@@ -438,14 +689,14 @@ static void plan_for_another_certificate_is_refused(void **state)
         if (*c >= 'a' && *c <= 'f')
             *c = (char)(*c - 'a' + 'A');
     }
-    reg_ok(r, prov_plan_apply(&r->tx, &id, &plan));
+    reg_ok(r, carry_out(r, &id, &plan));
 }
 
 static void exclusive_thing_is_the_certificates_only_one(void **state)
 {
     struct reg *r = *state;
     const struct prov_id id = pending(r);
-    const struct draft d = { .thing = "t", .exclusive = true };
+    const struct draft d = { .thing = "t", .attach = PROV_ATTACH_EXCLUSIVE };
 
     reg_thing(r, "other");
     reg_ok(r, prov_thing_attach(&r->tx, S("other"), &id, false));
@@ -453,6 +704,36 @@ static void exclusive_thing_is_the_certificates_only_one(void **state)
     reg_ok(r, prov_thing_detach(&r->tx, S("other"), &id));
     reg_ok(r, apply(r, &id, &d));
     assert_true(cert_of(r, &id).exclusive);
+}
+
+/* A template that runs again for its device. */
+static void exclusive_attachment_ends_only_if_the_template_says_so(void **state)
+{
+    static const struct {
+        enum prov_attach says;
+        bool exclusive;
+    } rows[] = {
+        { PROV_ATTACH_UNSAID, true },
+        { PROV_ATTACH_EXCLUSIVE, true },
+        { PROV_ATTACH_SHARED, false },
+    };
+    struct reg *r = *state;
+    const struct prov_id id = pending(r);
+
+    reg_thing(r, "t");
+    reg_thing(r, "other");
+    reg_ok(r, prov_thing_attach(&r->tx, S("t"), &id, PROV_ATTACH_EXCLUSIVE));
+    reg_commit(r);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct draft same = { .thing = "t", .attach = rows[i].says };
+        const struct draft other = { .thing = "other", .attach = rows[i].says };
+
+        reg_refused(r, apply(r, &id, &other), PROV_ECONFLICT, INVALID);
+        reg_ok(r, apply(r, &id, &same));
+        assert_int_equal(cert_of(r, &id).exclusive, rows[i].exclusive);
+        assert_string_equal(reg_problems(r), "");
+        reg_abort(r);
+    }
 }
 
 static void limits_hold_for_plans_too(void **state)
@@ -467,17 +748,22 @@ static void limits_hold_for_plans_too(void **state)
 
     for (size_t i = 0; i < PROV_COUNT(attrs); i++)
         attrs[i] = (struct prov_plan_attr){ text("a"), text("1") };
-    reg_refused(r, prov_plan_apply(&r->tx, &id, &plan), PROV_ETOOBIG, INVALID);
+    reg_refused(r, carry_out(r, &id, &plan), PROV_ETOOBIG, INVALID);
     plan.n_attrs = PROV_MAX_ATTRS; /* all of one name */
-    reg_ok(r, prov_plan_apply(&r->tx, &id, &plan));
+    reg_ok(r, carry_out(r, &id, &plan));
     plan.n_attrs = PROV_MAX_ATTRS + 1;
-    reg_refused(r, prov_plan_apply(&r->tx, &id, &plan), PROV_ETOOBIG, INVALID);
+    reg_refused(r, carry_out(r, &id, &plan), PROV_ETOOBIG, INVALID);
+    reg_policy(r, "more");
     for (int i = 0; i < PROV_MAX_CERT_POLICIES; i++) {
         (void)snprintf(name, sizeof name, "p%d", i);
         reg_policy(r, name);
+        if (i + 1 == PROV_MAX_CERT_POLICIES) { /* together with one more it does not fit */
+            reg_refused(r, apply(r, &id, &(struct draft){ .policies = { name, "more" } }),
+                        PROV_ETOOBIG, "LimitExceededException");
+            assert_string_equal(last.text, "+policy:p9 !policy:more =status:=ACTIVE<ACTIVE");
+        }
         reg_ok(r, apply(r, &id, &(struct draft){ .policies = { name } }));
     }
-    reg_policy(r, "more");
     reg_refused(r, apply(r, &id, &(struct draft){ .policies = { "more" } }), PROV_ETOOBIG,
                 "LimitExceededException");
 }
@@ -523,9 +809,13 @@ static const struct CMUnitTest plan[] = {
     REG_TEST(override_settings_do_not_matter_for_a_new_thing),
     REG_TEST(override_settings_decide_about_the_status),
     REG_TEST(existing_thing_of_a_deprecated_type_is_provisioned_again),
+    REG_TEST(every_step_is_foretold),
+    REG_TEST(steps_for_a_certificate_go_by_what_it_is_and_has),
+    REG_TEST(unknown_certificate_is_foretold_as_one_that_comes_for_the_first_time),
     REG_TEST(plan_that_cannot_be_carried_out_is_refused),
     REG_TEST(plan_for_another_certificate_is_refused),
     REG_TEST(exclusive_thing_is_the_certificates_only_one),
+    REG_TEST(exclusive_attachment_ends_only_if_the_template_says_so),
     REG_TEST(limits_hold_for_plans_too),
     REG_TEST(failure_of_any_step_leaves_nothing_behind),
 };

@@ -108,6 +108,25 @@ static void template_of_a_bad_name_or_body_is_refused(void **state)
     reg_refused(r, prov_template_create(&r->tx, &asked), PROV_EINVAL, INVALID);
 }
 
+static void body_has_10240_bytes_and_no_more(void **state)
+{
+    static char text[PROV_MAX_TEMPLATE_BODY + 2];
+    struct reg *r = *state;
+    struct prov_template_creation asked = creation(r, "t", BODY);
+    uint32_t version;
+
+    memset(text, ' ', PROV_MAX_TEMPLATE_BODY + 1);
+    memcpy(text, asked.body.p, asked.body.n);
+    asked.body = prov_span(text, PROV_MAX_TEMPLATE_BODY + 1);
+    reg_refused(r, prov_template_create(&r->tx, &asked), PROV_ETOOBIG, INVALID);
+    asked.body.n--;
+    reg_ok(r, prov_template_create(&r->tx, &asked));
+    reg_ok(r, prov_template_version_create(&r->tx, S("t"), asked.body, false, &version));
+    asked.body.n++;
+    reg_refused(r, prov_template_version_create(&r->tx, S("t"), asked.body, false, &version),
+                PROV_ETOOBIG, INVALID);
+}
+
 static void account_has_256_templates_and_no_more(void **state)
 {
     struct reg *r = *state;
@@ -273,6 +292,7 @@ static void failure_of_any_step_leaves_nothing_behind(void **state)
 static const struct CMUnitTest registry_template[] = {
     REG_TEST(template_is_described_as_it_was_created),
     REG_TEST(template_of_a_bad_name_or_body_is_refused),
+    REG_TEST(body_has_10240_bytes_and_no_more),
     REG_TEST(account_has_256_templates_and_no_more),
     REG_TEST(update_changes_what_is_given_and_leaves_the_rest),
     REG_TEST(template_has_five_versions_of_its_type),

@@ -416,12 +416,48 @@ static void exclusive_association_is_the_only_one(void **state)
     reg_refused(r, prov_thing_attach(&r->tx, S("t"), &id, true), PROV_ECONFLICT, INVALID);
     reg_ok(r, prov_thing_attach(&r->tx, S("s"), &id, true)); /* its only one: becomes exclusive */
     assert_true(cert_of(r, &id).exclusive);
-    reg_ok(r, prov_thing_attach(&r->tx, S("s"), &id, false));
+    reg_ok(r, prov_thing_attach(&r->tx, S("s"), &id, PROV_ATTACH_SHARED));
     assert_false(cert_of(r, &id).exclusive);
     reg_ok(r, prov_thing_attach(&r->tx, S("t"), &id, false));
     reg_refused(r, prov_thing_attach(&r->tx, S("t"), &id, true), PROV_ECONFLICT, INVALID);
     reg_refused(r, prov_thing_attach(&r->tx, S("s"), &id, true), PROV_ECONFLICT, INVALID);
     assert_string_equal(reg_problems(r), "");
+}
+
+/* What group policies deny depends on it, so it does not end by being left unsaid. */
+static void attachment_stays_of_its_kind_unless_another_is_asked_for(void **state)
+{
+    static const struct {
+        enum prov_attach first, again;
+        bool before, after;
+    } rows[] = {
+        { PROV_ATTACH_UNSAID, PROV_ATTACH_UNSAID, false, false },
+        { PROV_ATTACH_UNSAID, PROV_ATTACH_SHARED, false, false },
+        { PROV_ATTACH_UNSAID, PROV_ATTACH_EXCLUSIVE, false, true },
+        { PROV_ATTACH_SHARED, PROV_ATTACH_UNSAID, false, false },
+        { PROV_ATTACH_SHARED, PROV_ATTACH_SHARED, false, false },
+        { PROV_ATTACH_SHARED, PROV_ATTACH_EXCLUSIVE, false, true },
+        { PROV_ATTACH_EXCLUSIVE, PROV_ATTACH_UNSAID, true, true },
+        { PROV_ATTACH_EXCLUSIVE, PROV_ATTACH_SHARED, true, false },
+        { PROV_ATTACH_EXCLUSIVE, PROV_ATTACH_EXCLUSIVE, true, true },
+    };
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+
+    reg_thing(r, "t");
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        reg_ok(r, prov_thing_attach(&r->tx, S("t"), &id, rows[i].first));
+        assert_int_equal(cert_of(r, &id).exclusive, rows[i].before);
+        (void)reg_feed(r);
+        reg_ok(r, prov_thing_attach(&r->tx, S("t"), &id, rows[i].again));
+        assert_int_equal(cert_of(r, &id).exclusive, rows[i].after);
+        assert_int_equal(cert_of(r, &id).n_things, 1);
+        assert_int_equal(get(r, "t").n_principals, 1);
+        /* live sessions hear of it when, and only when, it changed */
+        assert_string_equal(reg_feed(r), rows[i].before != rows[i].after ? "cert" : "");
+        assert_string_equal(reg_problems(r), "");
+        reg_ok(r, prov_thing_detach(&r->tx, S("t"), &id));
+    }
 }
 
 /* Exclusive to its certificate, not to its thing: others may be attached there too. */
@@ -558,6 +594,7 @@ static const struct CMUnitTest registry_thing[] = {
     REG_TEST(certificate_is_attached_and_detached),
     REG_TEST(only_what_there_is_is_attached),
     REG_TEST(exclusive_association_is_the_only_one),
+    REG_TEST(attachment_stays_of_its_kind_unless_another_is_asked_for),
     REG_TEST(thing_of_an_exclusive_certificate_takes_another),
     REG_TEST(certificate_and_thing_have_so_many_of_each_other),
     REG_TEST(names_are_listed_in_order_from_where_one_left_off),

@@ -41,7 +41,7 @@ static void sections_are_those_of_the_grammar(void **state)
         { FLEET, "^'x'", "", "a string where an object" },
         { FLEET, "^{}", "", "Resources is missing" },
         { FLEET, "{'Parameters':{}\n,'Resources':{" CERT "},\n ^'Resource':{}}", "Resource",
-          "unknown section \"Resource\"; the nearest legal one is \"Resources\"" },
+          "unknown section \"Resource\"; did you mean \"Resources\"?" },
         { FLEET, "{^'parameters':{},'Resources':{" CERT "}}", "parameters", "\"Parameters\"" },
         { FLEET, "{^'Resources':[]}", "Resources", "a list where an object" },
         { FLEET, "{^'Resources':{}}", "Resources", "no resource" },
@@ -139,15 +139,13 @@ static void resources_have_a_known_type_and_known_keys(void **state)
         { FLEET, RESOURCES("^'t':{'Properties':{}}"), "Resources.t.Type", "needs a Type" },
         { FLEET, RESOURCES("'t':{^'Type':1,'Properties':{}}"), "Resources.t.Type", "a string" },
         { FLEET, RESOURCES("'t':{'Properties':{},^'Type':'AWS::IOT::Think'}"), "Resources.t.Type",
-          "nearest legal one is \"AWS::IoT::Thing\"" },
+          "unknown resource type \"AWS::IOT::Think\"; did you mean \"AWS::IoT::Thing\"?" },
         { FLEET, RESOURCES("^'t':{'Type':'AWS::IoT::Thing'}"), "Resources.t.Properties",
           "needs Properties" },
         { FLEET, RESOURCES("'t':{'Type':'AWS::IoT::Thing',^'Properties':[]}"),
           "Resources.t.Properties", "an object" },
         { FLEET, RESOURCES("'t':{'Type':'AWS::IoT::Thing',^'Propertys':{}}"),
-          "Resources.t.Propertys",
-          "unknown key \"Propertys\"; the nearest legal one is "
-          "\"Properties\"" },
+          "Resources.t.Propertys", "unknown key \"Propertys\"; did you mean \"Properties\"?" },
         { FLEET,
           RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':'n'},"
                     "^'DependsOn':{}}"),
@@ -212,9 +210,10 @@ static void thing_properties_have_their_types(void **state)
         { FLEET, RESOURCES("'t':{'Type':'AWS::IoT::Thing',^'Properties':{'ThingTypeName':'x'}}"),
           "Resources.t.Properties", "ThingName is missing" },
         { FLEET, THING(",^'ThingNam':'x'"), "Resources.t.Properties.ThingNam",
-          "unknown property \"ThingNam\"; the nearest legal one is \"ThingName\"" },
+          "unknown property \"ThingNam\"; did you mean \"ThingName\"?" },
         { FLEET, THING(",^'Attributes':{}"), "Resources.t.Properties.Attributes",
-          "\"AttributePayload\"" },
+          "there are: ThingName, AttributePayload, ThingTypeName, ThingGroups, BillingGroup, "
+          "PackageVersions" },
         { FLEET, THING(",^'thingTypeName':'x'"), "Resources.t.Properties.thingTypeName",
           "\"ThingTypeName\"" },
         { FLEET, BADLY_NAMED("1"), "Resources.t.Properties.ThingName",
@@ -382,7 +381,8 @@ static void override_settings_are_legal_for_their_property(void **state)
         { FLEET, SETTINGS("{^'BILLING_GROUP':'MERGE'}"),
           "Resources.t.OverrideSettings.BILLING_GROUP", "must be DO_NOTHING, REPLACE or FAIL" },
         { FLEET, SETTINGS("{^'ThingName':'REPLACE'}"), "Resources.t.OverrideSettings.ThingName",
-          "nothing to override; the nearest legal one is \"ThingTypeName\"" },
+          "unknown setting \"ThingName\"; there are: AttributePayload, ATTRIBUTE_PAYLOAD, "
+          "ThingTypeName" },
         { FLEET, SETTINGS("{^'THING_GROUP':'REPLACE'}"), "Resources.t.OverrideSettings.THING_GROUP",
           "\"THING_GROUPS\"" },
         { FLEET, SETTINGS("{'ThingGroups':'FAIL',^'THING_GROUPS':'MERGE'}"),
@@ -403,6 +403,26 @@ static void override_settings_are_legal_for_their_property(void **state)
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
+
+static void default_is_accepted_up_to_its_limit_only(void **state)
+{
+    static char text[PROV_MAX_TEMPLATE_BODY], value[PROV_MAX_PARAM_VALUE + 2];
+    struct prov_template *tpl;
+    struct prov_err err;
+    struct text t;
+
+    (void)state;
+    for (size_t n = PROV_MAX_PARAM_VALUE; n <= PROV_MAX_PARAM_VALUE + 1; n++) {
+        memset(value, 'v', n);
+        (void)snprintf(text, sizeof text, PARAMS("'A':{'Type':'String','Default':'%s'}"), value);
+        write_text(&t, text);
+        assert_int_equal(parse(&t, FLEET, &tpl, &err),
+                         n <= PROV_MAX_PARAM_VALUE ? PROV_OK : PROV_EINVAL);
+        prov_template_free(tpl);
+    }
+    assert_string_equal(err.path, "Parameters.A.Default");
+    assert_string_equal(err.text, "Default is longer than 4096 bytes");
+}
 
 static void body_is_accepted_up_to_its_limit_only(void **state)
 {
@@ -513,6 +533,7 @@ int main(void)
         cmocka_unit_test(attributes_are_no_more_than_a_thing_can_have),
         cmocka_unit_test(certificate_is_named_by_its_id_alone),
         cmocka_unit_test(override_settings_are_legal_for_their_property),
+        cmocka_unit_test(default_is_accepted_up_to_its_limit_only),
         cmocka_unit_test(body_is_accepted_up_to_its_limit_only),
         cmocka_unit_test(functions_nest_up_to_the_depth_of_json),
         cmocka_unit_test(out_of_memory_is_reported_and_leaks_nothing),

@@ -388,7 +388,7 @@ static void plan_holds_all_that_a_fleet_template_says(void **state)
     assert_int_equal(plan->on_billing_group, PROV_FAIL);
     assert_string_equal(plan->certificate_id, CERT_ID);
     assert_true(plan->activate);
-    assert_true(plan->exclusive);
+    assert_int_equal(plan->attach, PROV_ATTACH_EXCLUSIVE);
     assert_int_equal(plan->on_status, PROV_REPLACE);
     assert_int_equal(plan->n_policies, 2);
     assert_string_equal(plan->policies[0].name, "first");
@@ -414,7 +414,7 @@ static void plan_of_a_bare_template_says_nothing_else(void **state)
     assert_false(plan->has_attrs);
     assert_false(plan->has_groups);
     assert_true(plan->activate);
-    assert_false(plan->exclusive);
+    assert_int_equal(plan->attach, PROV_ATTACH_UNSAID);
     assert_int_equal(plan->on_status, PROV_OVERRIDE_DEFAULT);
     assert_int_equal(plan->n_policies, 0);
     assert_int_equal(plan->n_config, 0);

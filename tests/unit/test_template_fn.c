@@ -40,11 +40,25 @@ static void references_name_declared_parameters(void **state)
         { FLEET, NAMED("{^'Ref':'C'}"), AT "Ref",
           "parameter \"C\" is not declared; declared parameters: A, B" },
         { FLEET, NAMED("{^'Ref':'a'}"), AT "Ref", "not declared" },
-        { FLEET, NAMED("{^'Ref':'AWS::IoT::Certificate::CommonName'}"), AT "Ref", "not declared" },
+        { FLEET, NAMED("{^'Ref':'AWS::IoT::Certificate::CommonName'}"), AT "Ref",
+          "is filled for JITP templates only" },
         { JITP,
           RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':"
                     "{^'Ref':'AWS::IoT::Certificate::CommonName'}}}"),
+          AT "Ref", "is not declared; Parameters needs it too" },
+        { JITP,
+          RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':"
+                    "{^'Ref':'AWS::IoT::Certificate::Commonname'}}}"),
+          AT "Ref", "did you mean \"AWS::IoT::Certificate::CommonName\"?" },
+        { JITP,
+          RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':"
+                    "{^'Ref':'SerialNumber'}}}"),
+          AT "Ref", "did you mean \"AWS::IoT::Certificate::SerialNumber\"?" },
+        { JITP,
+          RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':"
+                    "{^'Ref':'MacAddress'}}}"),
           AT "Ref", "declared parameters: none" },
+        { FLEET, NAMED("{^'Ref':'AWS::Region'}"), AT "Ref", "write the value itself" },
         { FLEET, NAMED("{^'Ref':['A']}"), AT "Ref", "Ref takes the name of a parameter" },
         { FLEET, NAMED("{^'Ref':{'Ref':'A'}}"), AT "Ref", "Ref takes" },
         { FLEET, BADLY_NAMED("{'Ref':'A','x':1}"), "Resources.t.Properties.ThingName",
@@ -52,9 +66,16 @@ static void references_name_declared_parameters(void **state)
         { FLEET, BADLY_NAMED("{'x':1,'Ref':'A'}"), "Resources.t.Properties.ThingName",
           "the only member" },
         { FLEET, NAMED("{^'Fn::join':['',['a']]}"), AT "Fn::join",
-          "unknown function \"Fn::join\"; the nearest legal one is \"Fn::Join\"" },
+          "unknown function \"Fn::join\"; did you mean \"Fn::Join\"?" },
         { FLEET, NAMED("{^'Fn::GetAtt':['a','b']}"), AT "Fn::GetAtt", "unknown function" },
-        { FLEET, BADLY_NAMED("{'ref':'A'}"), "Resources.t.Properties.ThingName",
+        { FLEET, NAMED("{^'ref':'A'}"), AT "ref",
+          "unknown function \"ref\"; did you mean \"Ref\"?" },
+        { FLEET, NAMED("{^'Fn:Join':['',['a']]}"), AT "Fn:Join",
+          "unknown function \"Fn:Join\"; did you mean \"Fn::Join\"?" },
+        { FLEET, NAMED("{^'sub':'${A}'}"), AT "sub", "did you mean \"Fn::Sub\"?" },
+        { FLEET, BADLY_NAMED("{'Size':'A'}"), "Resources.t.Properties.ThingName",
+          "an object where" },
+        { FLEET, BADLY_NAMED("{'ref':'A','x':'B'}"), "Resources.t.Properties.ThingName",
           "an object where" },
         { JITP,
           RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':"
@@ -141,12 +162,13 @@ static void functions_take_their_arguments_and_no_others(void **state)
           "takes [map, key, second key]" },
         { FLEET, NAMED("{'Fn::FindInMap':['M','k',^1]}"), AT "Fn::FindInMap[2]", "a number" },
         { FLEET, NAMED("{'Fn::FindInMap':[^'N','k','s']}"), AT "Fn::FindInMap[0]",
-          "Mappings has no \"N\"" },
+          "Mappings has no map \"N\"; there are: M" },
         { FLEET, NAMED("{'Fn::FindInMap':[^'N',{'Ref':'A'},'s']}"), AT "Fn::FindInMap[0]",
-          "Mappings has no \"N\"" },
+          "Mappings has no map \"N\"; there are: M" },
         { FLEET, NAMED("{'Fn::FindInMap':['M',^'x',{'Ref':'A'}]}"), AT "Fn::FindInMap[1]",
-          "no \"x\"" },
-        { FLEET, NAMED("{'Fn::FindInMap':['M','k',^'x']}"), AT "Fn::FindInMap[2]", "no \"x\"" },
+          "no key \"x\"; there are: k" },
+        { FLEET, NAMED("{'Fn::FindInMap':['M','k',^'x']}"), AT "Fn::FindInMap[2]",
+          "no second key \"x\"; there are: s, l" },
         { FLEET, BADLY_NAMED("{'Fn::FindInMap':['M','k','l']}"), "Resources.t.Properties.ThingName",
           "gives a list where a string is needed" },
         { FLEET, THING(",^'ThingGroups':{'Fn::FindInMap':['M','k','s']}"),
@@ -154,7 +176,7 @@ static void functions_take_their_arguments_and_no_others(void **state)
         { FLEET,
           RESOURCES("'t':{'Type':'AWS::IoT::Thing','Properties':{'ThingName':"
                     "{'Fn::FindInMap':[^'M','k','s']}}}"),
-          AT "Fn::FindInMap[0]", "Mappings has no \"M\"" },
+          AT "Fn::FindInMap[0]", "Mappings has no map \"M\"; there are: none" },
         { FLEET, NAMED("{^'Fn::Split':['-','a-b']}"), AT "Fn::Split",
           "gives a list where a string is needed" },
         { FLEET, THING(",'ThingGroups':{'Fn::Split':[^'',{'Ref':'A'}]}"),
@@ -312,11 +334,14 @@ static void what_only_parameters_show_to_be_wrong_fails_with_its_place(void **st
         { CONFIG("{'Fn::Select':[3,{'Fn::Split':['-',{'Ref':'S'}]}]}"),
           "DeviceConfiguration.v.Fn::Select[0]", "index 3 is beyond a list of 3" },
         { CONFIG("{'Fn::FindInMap':[{'Ref':'A'},'k1','url']}"),
-          "DeviceConfiguration.v.Fn::FindInMap[0]", "Mappings has no \"alpha\"" },
+          "DeviceConfiguration.v.Fn::FindInMap[0]",
+          "Mappings has no map \"alpha\"; there are: M, x, R" },
         { CONFIG("{'Fn::FindInMap':['M',{'Ref':'A'},'url']}"),
-          "DeviceConfiguration.v.Fn::FindInMap[1]", "Mappings has no \"alpha\" there" },
+          "DeviceConfiguration.v.Fn::FindInMap[1]",
+          "that map has no key \"alpha\"; there are: k1, k2" },
         { CONFIG("{'Fn::FindInMap':['M','k1',{'Ref':'A'}]}"),
-          "DeviceConfiguration.v.Fn::FindInMap[2]", "no \"alpha\"" },
+          "DeviceConfiguration.v.Fn::FindInMap[2]",
+          "there is no second key \"alpha\"; there are: url, list" },
         { CONFIG("{'Fn::FindInMap':['M',{'Ref':'K'},'list']}"), "DeviceConfiguration.v",
           "gives a list where a string is needed" },
         { CONFIG("{'Fn::Join':['-',['a',{'Fn::FindInMap':['M',{'Ref':'K'},'list']}]]}"),
@@ -352,7 +377,8 @@ static void what_only_parameters_show_to_be_wrong_fails_with_its_place(void **st
           "Resources.p.Properties.PolicyName", "policy name \"alpha b\"" },
         { DOCUMENT("{'Version':'2012-10-17','Statement':[{'Effect':{'Ref':'A'},"
                    "'Action':'iot:Connect','Resource':'*'}]}"),
-          "Resources.p.Properties.PolicyDocument", "Statement[0].Effect: " },
+          "Resources.p.Properties.PolicyDocument.Statement[0].Effect",
+          "Effect must be \"Allow\" or \"Deny\"" },
         { DOCUMENT("{'Ref':'A'}"), "Resources.p.Properties.PolicyDocument",
           "refused at line 1, column 1" },
     };
@@ -407,6 +433,36 @@ static void functions_cannot_multiply_without_end(void **state)
     }
 }
 
+/* A device's longest value, so many times in each of two entries. */
+static void evaluation_comes_to_half_a_megabyte_and_no_more(void **state)
+{
+    static char value[PROV_MAX_PARAM_VALUE + 1], text[PROV_MAX_TEMPLATE_BODY];
+    const char *pairs[] = { "P", value, BUILTIN "Id", CERT_ID, NULL };
+    char repeated[66 * 4 + 1] = "";
+    struct prov_plan *plan;
+    struct prov_err err;
+
+    (void)state;
+    memset(value, 'v', sizeof value - 1);
+    for (size_t times = 60; times <= 66; times += 6) {
+        for (size_t i = 0; i < times; i++)
+            memcpy(repeated + 4 * i, "${P}", sizeof "${P}");
+        (void)snprintf(text, sizeof text,
+                       "{'Parameters':{'P':{'Type':'String'}},'Resources':{" CERT
+                       "},'DeviceConfiguration':{'a':{'Fn::Sub':'%s'},'b':{'Fn::Sub':'%s'}}}",
+                       repeated, repeated);
+        if (times == 60) {
+            plan = eval_ok(FLEET, text, pairs);
+            assert_int_equal(strlen(plan->config[1].value), times * PROV_MAX_PARAM_VALUE);
+            prov_plan_free(plan);
+            continue;
+        }
+        assert_int_equal(eval(FLEET, text, pairs, &plan, &err), PROV_ETOOBIG);
+        assert_string_equal(err.text, "the template evaluates to more than 524288 bytes");
+        assert_string_equal(err.path, "DeviceConfiguration.b.Fn::Sub");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +474,7 @@ int main(void)
         cmocka_unit_test(empty_value_without_bytes_is_an_empty_string),
         cmocka_unit_test(what_only_parameters_show_to_be_wrong_fails_with_its_place),
         cmocka_unit_test(functions_cannot_multiply_without_end),
+        cmocka_unit_test(evaluation_comes_to_half_a_megabyte_and_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

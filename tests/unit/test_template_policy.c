@@ -12,6 +12,7 @@
 #define ALLOW_ESCAPED                                                                              \
     "{\\'Version\\':\\'2012-10-17\\',\\'Statement\\':[{\\'Effect\\':\\'Allow\\',"                  \
     "\\'Action\\':\\'iot:Connect\\',\\'Resource\\':\\'*\\'}]}"
+#define ALLOW_STATEMENT "{'Effect':'Allow','Action':'iot:Connect','Resource':'*'}"
 #define POLICY(p) DECLARING(CERT ",\n'p':{'Type':'AWS::IoT::Policy','Properties':{" p "}}")
 
 #define DECLARED                                                                                   \
@@ -63,16 +64,6 @@ static void policy_is_named_or_written_out(void **state)
         { FLEET, POLICY("^'PolicyName':1"), "Resources.p.Properties.PolicyName", "a number" },
         { FLEET, POLICY("^'PolicyDocument':[]"), "Resources.p.Properties.PolicyDocument",
           "a list where" },
-        { FLEET, POLICY("^'PolicyDocument':'{}'"), "Resources.p.Properties.PolicyDocument",
-          "the policy document is refused at line 1, column " },
-        { FLEET, POLICY("^'PolicyDocument':'x'"), "Resources.p.Properties.PolicyDocument",
-          "column 1 of its text: 'x' where a value" },
-        { FLEET,
-          POLICY("^'PolicyDocument':{'Version':'2012-10-17','Statement':[{'Effect':"
-                 "'Perhaps','Action':'iot:Connect','Resource':'*'}]}"),
-          "Resources.p.Properties.PolicyDocument", "Statement[0].Effect: " },
-        { FLEET, POLICY("^'PolicyDocument':{'Fn::Sub':'{}'}"),
-          "Resources.p.Properties.PolicyDocument", "refused" },
         { FLEET, POLICY("'PolicyName':{^'Fn::Join':['',['a','b']]}"),
           "Resources.p.Properties.PolicyName.Fn::Join", "not supported in a policy resource" },
         { FLEET, POLICY("'PolicyName':{'Fn::Select':['0',[{^'Fn::Join':['',['a']]}]]}"),
@@ -93,6 +84,99 @@ static void policy_is_named_or_written_out(void **state)
     (void)state;
     ACCEPTED(good);
     REFUSED(bad);
+}
+
+#define DOC "Resources.p.Properties.PolicyDocument"
+#define ESCAPED(statements)                                                                        \
+    "'{\\n \\'Version\\':\\'2012-10-17\\',\\n \\'Statement\\':[" statements "]}'"
+#define ESCAPED_ALLOW                                                                              \
+    "{\\'Effect\\':\\'Allow\\',\\'Action\\':\\'iot:Connect\\',\\'Resource\\':\\'*\\'}"
+
+/* The policy's parser knows the text that comes of it; people have the template before them. */
+static void mistake_in_a_document_is_told_with_its_place_in_the_template(void **state)
+{
+    static const struct refused bad[] = {
+        /* a string */
+        { FLEET, POLICY("'PolicyDocument':'^{}'"), DOC, "the policy has no Statement" },
+        { JITP,
+          RESOURCES(CERT ",'p':{'Type':'AWS::IoT::Policy','Properties':{'PolicyDocument':'^x'}}"),
+          DOC, "'x' where a value was expected" },
+        { FLEET, POLICY("'PolicyDocument':'^'"), DOC, "the text ends where a value" },
+        { FLEET, POLICY("'PolicyDocument':'{\\'Statement\\':[^'"), DOC,
+          "the text ends where a value was expected" },
+        { FLEET,
+          POLICY(
+              "'PolicyDocument':" ESCAPED("{\\u0022Effect\\':\\'Allow\\', ^\\'Akti\\u00f6n\\':1}")),
+          DOC ".Statement[0].Akti??n", "a statement has no element" },
+        { FLEET,
+          POLICY("'PolicyDocument':" ESCAPED(
+              ESCAPED_ALLOW
+              ",{\\'Sid\\':\\'\\u0800\\u07ff\\u0080\\u007f\\u20ac\\ud83d\\ude00\\\\n\\u0041\\', "
+              "^\\'Effect\\':\\'Alow\\'}")),
+          DOC ".Statement[1].Effect", "Effect must be" },
+        { FLEET,
+          POLICY("'PolicyDocument':" ESCAPED(ESCAPED_ALLOW
+                                             ",\\t{\\'Effect\\':\\'Deny\\',"
+                                             "\\'Action\\':[\\'iot:*\\',^\\'s3:*\\']}")),
+          DOC ".Statement[1].Action[1]", "\"s3:*\" is not an action" },
+        /* an object */
+        { FLEET, POLICY("^'PolicyDocument':{}"), DOC, "the policy has no Statement" },
+        { FLEET, POLICY("'PolicyDocument':{ ^'Statment':[] }"), DOC ".Statment",
+          "no element \"Statment\"" },
+        { FLEET,
+          POLICY("'PolicyDocument':{'Version':'2012-10-17',\n\n  'Statement':[{ ^'Effect':"
+                 "'Perhaps','Action':'iot:Connect','Resource':'*'}]}"),
+          DOC ".Statement[0].Effect", "Effect must be \"Allow\" or \"Deny\"" },
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':\n[ " ALLOW_STATEMENT
+                 ",\n  ^{'Effect':'Deny','Action':'*'}]}"),
+          DOC ".Statement[1]", "neither Resource nor NotResource" },
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':[{'Effect':'Allow', 'Action': [ 'iot:Connect',\n "
+                 "^'x' ],"
+                 "'Resource':'*'}]}"),
+          DOC ".Statement[0].Action[1]", "\"x\" is not an action" },
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':[{'Effect':'Allow','Action':'iot:Connect',"
+                 "^'Resource':{'Fn::Split':['|','*|x']}}]}"),
+          DOC ".Statement[0].Resource[1]", "\"x\" is neither an ARN nor" },
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':[{'Effect':'Allow','Action':'iot:Connect',"
+                 "'Resource':['*',^{'Fn::Sub':'x'}]}]}"),
+          DOC ".Statement[0].Resource[1]", "\"x\" is neither an ARN nor" },
+        /* a function's name, misspelt */
+        { FLEET, POLICY("'PolicyDocument':{'Statement':[{'Resource':{^'Fn:Sub':'x'}}]}"),
+          DOC ".Statement[0].Resource.Fn:Sub", "did you mean \"Fn::Sub\"?" },
+        /* the rest of one that depends on parameters */
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':[{ ^'Effect':'Alow','Action':'iot:Connect',"
+                 "'Resource':{'Fn::Sub':'arn:${A}'}}]}"),
+          DOC ".Statement[0].Effect", "Effect must be" },
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':[{'Effect':'Allow','Action':'iot:Connect',"
+                 "'Resource':[{'Ref':'A'},^'x']}]}"),
+          DOC ".Statement[0].Resource[1]", "\"x\" is neither" },
+        /* of what a function gives nobody sees the text */
+        { FLEET, POLICY("^'PolicyDocument':{'Fn::Sub':'{}'}"), DOC,
+          "the policy document that this gives is refused at line 1, column 1 of it: " },
+        { FLEET, POLICY("^'PolicyDocument':{'Fn::Sub':'{\\n\\'Statement\\':[{}]}'}"), DOC,
+          "refused at line 2, column 14 of it, Statement[0].Effect: Effect must be" },
+    };
+    static const struct accepted good[] = {
+        /* what is wrong with a placeholder is not wrong */
+        { FLEET,
+          POLICY("'PolicyDocument':{'Statement':[{'Effect':{'Ref':'A'},'Action':'iot:Connect',"
+                 "'Resource':'*'}]}") },
+        { FLEET, POLICY("'PolicyDocument':{'Version':{'Ref':'A'},'Statement':{'Ref':'A'}}") },
+        { FLEET, POLICY("'PolicyDocument':{'Statement':[{'Effect':'Allow','Action':{'Ref':'A'},"
+                        "'Resource':{'Fn::Split':[',',{'Ref':'A'}]},'Condition':{"
+                        "'NumericEquals':{'iot:ClientId':[1,{'Ref':'A'}]},'Bool':{"
+                        "'iot:ClientId':{'Ref':'B'}}}}]}") },
+    };
+
+    (void)state;
+    REFUSED(bad);
+    ACCEPTED(good);
 }
 
 /* ---- what comes of it ------------------------------------------------------------------------ */
@@ -257,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policy_is_named_or_written_out),
+        cmocka_unit_test(mistake_in_a_document_is_told_with_its_place_in_the_template),
         cmocka_unit_test(document_is_kept_as_written_or_written_out_compactly),
         cmocka_unit_test(device_cannot_write_its_own_rights),
         cmocka_unit_test(default_may_write_any_rights),
