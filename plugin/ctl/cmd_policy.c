@@ -52,6 +52,8 @@ static enum prov_rc policy_create(struct ctl *ctl)
     rc = ctl_read_file(ctl, ctl->args.words[1], PROV_MAX_POLICY_TEXT, &text);
     if (rc == PROV_OK)
         rc = prov_policy_create(&ctl->tx, ctl_word(ctl, 0), prov_buf_span(&text));
+    if (rc == PROV_OK)
+        ctl_policy_note_warnings(ctl, prov_buf_span(&text));
     prov_buf_release(&text);
     if (rc == PROV_ECONFLICT)
         ctl_hint(ctl, "`provctl policy version create %s FILE --set-default` changes it", name);
@@ -80,6 +82,8 @@ static enum prov_rc version_create(struct ctl *ctl)
     if (rc == PROV_OK)
         rc = prov_policy_version_create(&ctl->tx, ctl_word(ctl, 0), prov_buf_span(&text),
                                         set_default, &version);
+    if (rc == PROV_OK)
+        ctl_policy_note_warnings(ctl, prov_buf_span(&text));
     prov_buf_release(&text);
     if (rc == PROV_ETOOBIG)
         ctl_hint(ctl, "`provctl policy version list %s`, then `… version delete %s N`", name, name);
@@ -299,23 +303,6 @@ static enum prov_rc policy_detach(struct ctl *ctl)
     return attach_or_detach(ctl, false);
 }
 
-static enum prov_rc policy_lint(struct ctl *ctl)
-{
-    struct prov_policy_doc *doc = NULL;
-    struct prov_buf text = { 0 };
-    enum prov_rc rc;
-
-    rc = ctl_read_file(ctl, ctl->args.words[0], PROV_MAX_POLICY_TEXT, &text);
-    if (rc == PROV_OK)
-        rc = prov_policy_parse(prov_buf_span(&text), &doc, &ctl->err);
-    if (rc == PROV_OK)
-        rc = ctl_done(ctl, "%s: a good policy, statements: %zu", ctl->args.words[0],
-                      prov_policy_doc_statements(doc));
-    prov_policy_doc_unref(doc);
-    prov_buf_release(&text);
-    return rc;
-}
-
 /* ---- the noun ---------------------------------------------------------------------------------
  */
 
@@ -332,6 +319,13 @@ static const struct ctl_option version_create_options[] = {
 static const struct ctl_option target_options[] = {
     { OPT_CERT, "ID", "a certificate", NULL, false },
     { OPT_GROUP, "GROUP", "a thing group, for all of its things", NULL, false },
+    { 0, NULL, NULL, NULL, false },
+};
+
+static const struct ctl_option lint_options[] = {
+    { OPT_STRICT, NULL, "exit code 4 when there are warnings", NULL, false },
+    { OPT_ACCOUNT_ID, "DIGITS", "warn of ARNs of other accounts", NULL, false },
+    { OPT_REGION, "REGION", "warn of ARNs of other regions", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
 
@@ -383,12 +377,17 @@ static const struct ctl_verb verbs[] = {
     { "detach", "POLICY", "Takes this policy from a certificate or a thing group.",
       "  provctl policy detach device --cert 7c11d0e4\n", CTL_WRITE, target_options,
       policy_detach },
-    { "lint", "FILE", "Checks a policy document; a mistake is told with its line and column.",
-      "No store is needed.\n"
+    { "lint", "FILE",
+      "Checks a policy document: mistakes, and what is correct and yet does not do what it seems "
+      "to.",
+      "No store is needed. A mistake is told with its line and column, and exit code 4. A warning\n"
+      "comes with what would be right: a Subscribe for topic/ where topicfilter/ is needed, a\n"
+      "statement that nothing can match, a Deny that a missing variable disables, and more of\n"
+      "that kind. What another policy of the same device allows is not known here.\n"
       "\n"
       "  provctl policy lint policy.json\n"
-      "  generate-policy | provctl policy lint -\n",
-      CTL_NO_STORE, NULL, policy_lint },
+      "  generate-policy | provctl policy lint - --strict\n",
+      CTL_NO_STORE, lint_options, ctl_policy_lint },
     { "test", "", "Asks whether a device may do something, and which statement decides it.",
       "Exit code 0 when it may, 4 when it may not.\n"
       "\n"

@@ -1,4 +1,5 @@
 /* provctl's policies and templates: versions, mistakes in files, `test` and `eval`. */
+#include "core/policy_lint.h"
 #include "ctl/ctl.h"
 #include "unit/test_ctl.h"
 
@@ -74,6 +75,129 @@ static void good_documents_pass_lint_without_a_store(void **state)
     r->input = TEMPLATE_TEXT;
     ctl_ok(r, "--db", "/nowhere", "template", "lint", "-", "--type", "jitp");
     says(r->out, "JITP");
+}
+
+#define DOUBTFUL                                                                                   \
+    "{ \"Version\": \"2012-10-17\", \"Statement\": [\n"                                            \
+    "  { \"Effect\": \"Allow\", \"Action\": \"iot:Subscribe\",\n"                                  \
+    "    \"Resource\": \"arn:aws:iot:us-east-1:*:topic/a\" },\n"                                   \
+    "  { \"Effect\": \"Allow\", \"Action\": \"iot:Publsh\", \"Resource\": \"*\" } ] }\n"
+
+static void doubtful_policy_is_warned_of_with_the_cure(void **state)
+{
+    struct rig *r = *state;
+
+    r->input = DOUBTFUL;
+    ctl_ok(r, "--db", "/nowhere", "policy", "lint", "-");
+    assert_string_equal(
+        r->out,
+        "(stdin):3:5: warning: Statement[0].Resource: iot:Subscribe is about topicfilter/…, not "
+        "topic/…, so it matches nothing [subscribe-topic]\n"
+        "    cure: \"arn:aws:iot:us-east-1:*:topicfilter/a\"\n"
+        "(stdin):4:24: warning: Statement[1].Action: no operation asks for the action "
+        "\"iot:Publsh\" [unknown-action]\n"
+        "    cure: \"iot:Publish\"\n"
+        "-: a correct policy, statements: 2, warnings: 2\n");
+    assert_string_equal(r->err, "");
+    ctl_denies(r, 4, "policy", "lint", "-", "--strict");
+    says(r->out, "warnings: 2");
+    r->input = POLICY_TEXT;
+    ctl_ok(r, "policy", "lint", "-", "--strict");
+    says(r->out, "a good policy");
+}
+
+static void warnings_are_one_json_document(void **state)
+{
+    struct rig *r = *state;
+
+    r->input = DOUBTFUL;
+    ctl_json(r, "policy", "lint", "-");
+    assert_true(cJSON_IsTrue(at(r, "valid")));
+    assert_int_equal(count_at(r, "warnings"), 2);
+    assert_string_equal(text_at(r, "warnings[0].code"), "subscribe-topic");
+    assert_int_equal(at(r, "warnings[0].line")->valueint, 3);
+    assert_int_equal(at(r, "warnings[0].column")->valueint, 5);
+    assert_string_equal(text_at(r, "warnings[0].path"), "Statement[0].Resource");
+    says(text_at(r, "warnings[0].message"), "topicfilter/…");
+    assert_string_equal(text_at(r, "warnings[1].cure"), "\"iot:Publish\"");
+    ctl_json_code(r, 4, "policy", "lint", "-", "--strict");
+    assert_int_equal(count_at(r, "warnings"), 2);
+    r->input = POLICY_TEXT;
+    ctl_json(r, "policy", "lint", "-", "--strict");
+    assert_true(cJSON_IsTrue(at(r, "valid")));
+    assert_int_equal(count_at(r, "warnings"), 0);
+    r->input = "{";
+    ctl_json_code(r, 4, "policy", "lint", "-");
+    assert_string_equal(text_at(r, "error.code"), "MalformedPolicyException");
+}
+
+static void lint_heeds_region_and_account_when_they_are_given(void **state)
+{
+    struct rig *r = *state;
+
+    r->input = DOUBTFUL;
+    ctl_ok(r, "policy", "lint", "-", "--region", "us-east-1", "--account-id", "123456789012");
+    says(r->out, "warnings: 2");
+    ctl_ok(r, "policy", "lint", "-", "--region", "eu-central-1");
+    says(r->out, "[arn-scope]");
+    says(r->out, "warnings: 3");
+    ctl_fails(r, 1, "policy", "lint", "-", "--region", "EU");
+    says(r->err, "--region");
+    ctl_fails(r, 1, "policy", "lint", "-", "--region", "");
+    ctl_fails(r, 1, "policy", "lint", "-", "--account-id", "12345678901");
+    says(r->err, "12 digits");
+    ctl_fails(r, 1, "policy", "lint", "-", "--account-id", "12345678901x");
+}
+
+static void doubtful_policy_is_created_and_warned_of(void **state)
+{
+    struct rig *r = *state;
+
+    r->input = DOUBTFUL;
+    ctl_ok(r, "policy", "create", "p", "-");
+    says(r->out, "policy p created");
+    says(r->err, "(stdin):3:5: warning: Statement[0].Resource: ");
+    says(r->err, "[arn-scope]"); /* this registry's region is not us-east-1 */
+    says(r->err, "    cure: \"iot:Publish\"\n");
+    ctl_ok(r, "policy", "version", "create", "p", "-");
+    says(r->err, "[unknown-action]");
+    ctl_json(r, "policy", "version", "create", "p", "-");
+    assert_string_equal(r->err, "");
+    ctl_fails(r, 3, "policy", "create", "p", "-");
+    says_not(r->err, "warning");
+    r->input = POLICY_TEXT;
+    ctl_ok(r, "policy", "create", "q", "-");
+    assert_string_equal(r->err, "");
+}
+
+static void man_page_explains_every_warning(void **state)
+{
+    const char *const here = __FILE__, *const cut = strstr(here, "tests/unit/");
+    char path[512], *page = NULL;
+    size_t cap = 0;
+    FILE *f;
+
+    (void)state;
+    assert_non_null(cut);
+    (void)snprintf(path, sizeof path, "%.*sdocs/provctl.1", (int)(cut - here), here);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(getdelim(&page, &cap, '\0', f) > 0);
+    assert_int_equal(fclose(f), 0);
+    for (size_t i = 0; prov_policy_warning_code(i) != NULL; i++) {
+        char code[64];
+        size_t n = 0;
+
+        for (const char *c = prov_policy_warning_code(i); *c != '\0'; c++) {
+            if (*c == '-')
+                code[n++] = '\\';
+            code[n++] = *c;
+        }
+        code[n] = '\0';
+        if (strstr(page, code) == NULL)
+            fail_msg("the man page lacks %s", code);
+    }
+    free(page);
 }
 
 static void template_is_checked_for_what_its_type_forbids(void **state)
@@ -363,10 +487,9 @@ static void eval_shows_the_plan_and_does_nothing(void **state)
     r->input = POLICY_TEXT;
     ctl_ok(r, "policy", "create", "device", "-");
     ctl_ok(r, "template", "eval", "t", "--cert", r->leaf_file);
-    says(r->out, "thing             dev-1");
-    says(r->out, "site = berlin");
-    says(r->out, r->leaf_hex);
-    says(r->out, "becomes ACTIVE");
+    says(r->out, "thing        dev-1         -                    created\n");
+    says(r->out, "attribute    site          berlin               added\n");
+    says(r->out, "ACTIVE               changed from PENDING_ACTIVATION\n");
     ctl_json(r, "template", "eval", "t", "--cert", r->leaf_file);
     assert_string_equal(text_at(r, "thingName"), "dev-1");
     assert_string_equal(text_at(r, "thingTypeName"), "sensor");
@@ -383,9 +506,9 @@ static void eval_tells_what_is_not_there(void **state)
 
     make_template(r);
     ctl_denies(r, 4, "template", "eval", "t", "--cert", r->leaf_file);
-    says(r->out, "  thing type sensor\n  policy device\n");
+    says(r->out, "  there is no thing type \"sensor\"\n  there is no policy \"device\"\n");
     ctl_json_code(r, 4, "template", "eval", "t", "--cert", r->leaf_file);
-    says(text_at(r, "missing"), "thing type sensor");
+    assert_string_equal(text_at(r, "problems[0]"), "there is no thing type \"sensor\"");
 }
 
 static void eval_takes_parameters_before_what_the_certificate_says(void **state)
@@ -440,7 +563,7 @@ static void fleet_template_tells_what_the_device_is_told(void **state)
     assert_string_equal(text_at(r, "thingName"), "dev-7");
     assert_string_equal(text_at(r, "deviceConfiguration.url"), "mqtts://x");
     ctl_ok(r, "template", "eval", "f", "--param", "Serial=7", "--cert", r->leaf_file);
-    says(r->out, "device is told    url = mqtts://x");
+    says(r->out, "device is told  url    mqtts://x            -\n");
     ctl_fails(r, 4, "template", "eval", "f", "--cert", r->leaf_file);
 }
 
@@ -449,6 +572,11 @@ static const struct CMUnitTest ctl_docs[] = {
     RIG_TEST(text_that_is_no_json_is_told_with_its_place),
     RIG_TEST(stdin_is_read_once_only),
     RIG_TEST(good_documents_pass_lint_without_a_store),
+    RIG_TEST(doubtful_policy_is_warned_of_with_the_cure),
+    RIG_TEST(warnings_are_one_json_document),
+    RIG_TEST(lint_heeds_region_and_account_when_they_are_given),
+    RIG_TEST(doubtful_policy_is_created_and_warned_of),
+    RIG_TEST(man_page_explains_every_warning),
     RIG_TEST(template_is_checked_for_what_its_type_forbids),
     RIG_TEST(policy_has_versions_of_which_one_is_in_force),
     RIG_TEST(sixth_version_is_refused_with_the_cure),
