@@ -43,6 +43,19 @@ static void put_on_stderr(const struct ctl *ctl, const char *lead,
 /* ---- lint -------------------------------------------------------------------------------------
  */
 
+/* A template for a CA that is checked as one for fleet provisioning, which is what lint takes it
+ * for unless told. */
+static bool wrong_type(const struct ctl *ctl, const struct prov_template_lint *lint)
+{
+    if (ctl_has(&ctl->args, OPT_TYPE))
+        return false;
+    for (size_t i = 0; i < lint->n; i++) {
+        if (strstr(lint->v[i].what.text, "JITP templates only") != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* All but the last mistake are told here; that one is the command's error. */
 static enum prov_rc lint_refused(struct ctl *ctl, const struct prov_template_lint *lint,
                                  enum prov_rc rc)
@@ -54,6 +67,8 @@ static enum prov_rc lint_refused(struct ctl *ctl, const struct prov_template_lin
         ctl_hint(ctl, "%zu mistakes, of which the first %zu are shown", lint->mistakes, lint->n);
     else if (lint->n > 1)
         ctl_hint(ctl, "%zu mistakes", lint->mistakes);
+    if (wrong_type(ctl, lint))
+        ctl_hint(ctl, "`--type JITP` if the template is for just-in-time provisioning");
     return rc;
 }
 

@@ -69,6 +69,20 @@ static void lint_of_one_mistake_says_just_that(void **state)
     assert_int_equal(count_at(r, "mistakes"), 1);
 }
 
+static void lint_of_a_jitp_template_as_another_type_names_the_option(void **state)
+{
+    static const char body[] =
+        "{\"Parameters\":{\"AWS::IoT::Certificate::CommonName\":{\"Type\":\"String\"}},"
+        "\"Resources\":{\"t\":{\"Type\":\"AWS::IoT::Thing\",\"Properties\":{\"ThingName\":"
+        "{\"Ref\":\"AWS::IoT::Certificate::CommonName\"}}}}}";
+    struct rig *r = *state;
+
+    r->input = body;
+    ctl_fails(r, 4, "template", "lint", "-");
+    says(r->err, "`--type JITP`");
+    ctl_ok(r, "template", "lint", "-", "--type", "JITP");
+}
+
 static void lint_says_how_many_mistakes_it_does_not_show(void **state)
 {
     struct rig *r = *state;
@@ -377,6 +391,7 @@ static void eval_wants_one_template(void **state)
 static const struct CMUnitTest ctl_template[] = {
     RIG_TEST(lint_tells_every_mistake_with_its_place),
     RIG_TEST(lint_of_one_mistake_says_just_that),
+    RIG_TEST(lint_of_a_jitp_template_as_another_type_names_the_option),
     RIG_TEST(lint_says_how_many_mistakes_it_does_not_show),
     RIG_TEST(lint_warns_and_accepts_unless_it_is_strict),
     RIG_TEST(lint_of_what_cannot_be_read_is_a_usage_error),
