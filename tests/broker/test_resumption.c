@@ -40,135 +40,144 @@ static bool resumes(struct rig_link *link, SSL_SESSION *session)
     return resumed;
 }
 
+/* A device that was provisioned with this version of TLS, and has kept its session. */
+struct device {
+    struct pki_cert cert;
+    struct rig_link link;
+    SSL_SESSION *session;
+};
+
+static const char *const names[] = { "d2", "d3" };
+
+static void device_join(struct device *d, struct rig *rig, size_t i)
+{
+    d->cert = rig_device(rig, names[i]);
+    rig_first_contact(rig, &d->cert, names[i]);
+    d->link = rig_link(rig, &d->cert, names[i]);
+    d->link.tls.version = versions[i];
+    d->session = session_of(&d->link);
+}
+
+static void device_release(struct device *d)
+{
+    SSL_SESSION_free(d->session);
+    pki_free(&d->cert);
+}
+
+/* Comes again with its session, and must not get in. */
+static void expect_no_way_in(struct device *d)
+{
+    struct mqtt *c;
+
+    d->link.tls.resume = d->session;
+    d->link.options.tls = &d->link.tls;
+    c = mqtt_start(&d->link.options);
+    assert_int_not_equal(mqtt_wait_connack(c), 0);
+    assert_true(mqtt_report(c)->resumed);
+    mqtt_free(c);
+}
+
 static void there_is_nothing_to_resume_unless_asked_for(void **state)
 {
+    struct device d;
     struct rig rig;
 
     (void)state;
     rig_up(&rig, &(struct rig_spec){ 0 });
     for (size_t i = 0; i < PROV_COUNT(versions); i++) {
-        struct pki_cert device = rig_device(&rig, i == 0 ? "d2" : "d3");
-        struct rig_link link = rig_link(&rig, &device, i == 0 ? "d2" : "d3");
-
-        rig_first_contact(&rig, &device, link.options.client_id);
-        link.tls.version = versions[i];
-        assert_null(session_of(&link)); /* no ticket was sent, no session id given */
-        pki_free(&device);
+        device_join(&d, &rig, i);
+        assert_null(d.session); /* no ticket was sent, no session id given */
+        device_release(&d);
     }
     rig_down(&rig);
 }
 
 static void a_device_resumes_with_its_own_rights(void **state)
 {
+    static const char *const own[] = { "cmd/d2/x", "cmd/d3/x" };
+    struct device d;
     struct rig rig;
+    struct mqtt *c;
 
     (void)state;
     rig_up(&rig, &(struct rig_spec){ .opts = resumption_on });
     for (size_t i = 0; i < PROV_COUNT(versions); i++) {
-        const char *const name = i == 0 ? "d2" : "d3";
-        struct pki_cert device = rig_device(&rig, name);
-        struct rig_link link = rig_link(&rig, &device, name);
-        SSL_SESSION *session;
-        struct mqtt *c;
+        device_join(&d, &rig, i);
+        assert_non_null(d.session);
+        assert_true(resumes(&d.link, d.session));
 
-        rig_first_contact(&rig, &device, name);
-        link.tls.version = versions[i];
-        session = session_of(&link);
-        assert_non_null(session);
-        assert_true(resumes(&link, session));
-
-        link.tls.resume = session;
-        link.options.tls = &link.tls;
-        c = expect_connected(&link.options);
-        assert_int_equal(mqtt_subscribe(c, i == 0 ? "cmd/d2/x" : "cmd/d3/x", 1), 1);
-        assert_int_equal(mqtt_subscribe(c, "cmd/another/x", 1), 0x80);
+        d.link.tls.resume = d.session;
+        c = expect_connected(&d.link.options);
+        assert_int_equal(mqtt_subscribe(c, own[i], 1), 1);
+        assert_int_equal(mqtt_subscribe(c, own[1 - i], 1), 0x80);
         mqtt_free(c);
-        SSL_SESSION_free(session);
-        pki_free(&device);
+        device_release(&d);
     }
     rig_down(&rig);
 }
 
 static void a_revoked_device_gets_nowhere_with_its_session(void **state)
 {
+    struct device d;
     struct rig rig;
 
     (void)state;
     rig_up(&rig, &(struct rig_spec){ .opts = resumption_on });
     for (size_t i = 0; i < PROV_COUNT(versions); i++) {
-        const char *const name = i == 0 ? "d2" : "d3";
-        struct pki_cert device = rig_device(&rig, name);
-        struct rig_link link = rig_link(&rig, &device, name);
-        SSL_SESSION *session;
-        struct mqtt *c;
-
-        rig_first_contact(&rig, &device, name);
-        link.tls.version = versions[i];
-        session = session_of(&link);
-        assert_non_null(session);
-        rig_set_status(&rig, &device, PROV_CERT_REVOKED);
-
-        link.tls.resume = session;
-        link.options.tls = &link.tls;
-        c = mqtt_start(&link.options);
-        assert_int_not_equal(mqtt_wait_connack(c), 0);
-        assert_true(mqtt_report(c)->resumed);
-        mqtt_free(c);
-        rig_expect_attempt(&rig, &device, PROV_REASON_CERT_REVOKED);
-        SSL_SESSION_free(session);
-        pki_free(&device);
+        device_join(&d, &rig, i);
+        rig_set_status(&rig, &d.cert, PROV_CERT_REVOKED);
+        expect_no_way_in(&d);
+        rig_expect_attempt(&rig, &d.cert, PROV_REASON_CERT_REVOKED);
+        device_release(&d);
     }
     rig_down(&rig);
 }
 
-/* Whoever is deleted, and his CA with him, is no client of the broker's own rules either. */
+static void forget(struct rig *rig, const struct pki_cert *cert, const char *thing)
+{
+    struct prov_tx tx;
+    struct prov_id id;
+
+    rig_set_status(rig, cert, PROV_CERT_INACTIVE);
+    tx = rig_begin(rig, PROV_TXN_WRITE);
+    assert_int_equal(prov_ident_id(cert->x509, &id), PROV_OK);
+    rig_ok(&tx, prov_thing_detach(&tx, prov_span_str(thing), &id));
+    rig_ok(&tx, prov_cert_delete(&tx, &id, true));
+    rig_end(&tx);
+}
+
+static void forget_ca(struct rig *rig)
+{
+    const bool off = false;
+    struct prov_tx tx;
+
+    rig_update_ca(rig, &rig->ca_id, &off, &off, NULL);
+    tx = rig_begin(rig, PROV_TXN_WRITE);
+    rig_ok(&tx, prov_ca_delete(&tx, &rig->ca_id));
+    rig_end(&tx);
+}
+
+/* Whoever is deleted, and its CA with it, is no client of the broker's own rules either. */
 static void a_device_that_is_deleted_with_its_ca_is_nobody(void **state)
 {
     static const struct broker_opt opts[] = { { "session_resumption", "on" },
                                               { "other_clients", "allow" },
                                               { NULL, NULL } };
+    struct device d[PROV_COUNT(versions)];
     struct rig rig;
 
     (void)state;
     rig_up(&rig, &(struct rig_spec){ .opts = opts, .lines = "allow_anonymous true" });
     for (size_t i = 0; i < PROV_COUNT(versions); i++) {
-        const char *const name = i == 0 ? "d2" : "d3";
-        struct pki_cert ca =
-            pki_make(&(struct pki_spec){ .subject = "/CN=Passing CA", .ca = true });
-        struct pki_cert device =
-            pki_make(&(struct pki_spec){ .subject = i == 0 ? "/CN=d2" : "/CN=d3", .issuer = &ca });
-        const struct prov_id ca_id = rig_register_ca(&rig, &ca, true, "by-cn");
-        const bool off = false;
-        struct rig_link link = rig_link(&rig, &device, name);
-        SSL_SESSION *session;
-        struct prov_tx tx;
-        struct prov_id id;
-        struct mqtt *c;
-
-        rig_first_contact(&rig, &device, name);
-        link.tls.version = versions[i];
-        session = session_of(&link);
-        assert_non_null(session);
-
-        rig_set_status(&rig, &device, PROV_CERT_INACTIVE);
-        rig_update_ca(&rig, &ca_id, &off, &off, NULL);
-        tx = rig_begin(&rig, PROV_TXN_WRITE);
-        assert_int_equal(prov_ident_id(device.x509, &id), PROV_OK);
-        rig_ok(&tx, prov_thing_detach(&tx, prov_span_str(name), &id));
-        rig_ok(&tx, prov_cert_delete(&tx, &id, true));
-        rig_ok(&tx, prov_ca_delete(&tx, &ca_id));
-        rig_end(&tx);
-
-        link.tls.resume = session;
-        link.options.tls = &link.tls;
-        c = mqtt_start(&link.options);
-        assert_int_not_equal(mqtt_wait_connack(c), 0);
-        assert_true(mqtt_report(c)->resumed);
-        mqtt_free(c);
-        rig_expect_attempt(&rig, &device, PROV_REASON_UNKNOWN_ISSUER);
-        SSL_SESSION_free(session);
-        pki_free(&device);
-        pki_free(&ca);
+        device_join(&d[i], &rig, i);
+        assert_non_null(d[i].session);
+        forget(&rig, &d[i].cert, names[i]);
+    }
+    forget_ca(&rig);
+    for (size_t i = 0; i < PROV_COUNT(versions); i++) {
+        expect_no_way_in(&d[i]);
+        rig_expect_attempt(&rig, &d[i].cert, PROV_REASON_UNKNOWN_ISSUER);
+        device_release(&d[i]);
     }
     rig_down(&rig);
 }
