@@ -23,7 +23,7 @@ static struct {
     const char *dir;
     uint64_t devices, first, pem;
     unsigned key;
-} o = { .devices = 0 };
+} o = { .dir = "" };
 
 static const struct bench_option options[] = {
     { .name = "dir",
