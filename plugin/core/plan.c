@@ -115,12 +115,12 @@ static enum prov_rc leave_unplanned(struct prov_tx *tx, const struct prov_plan *
 
 static enum prov_rc join_groups(struct prov_tx *tx, const struct prov_plan *plan, bool existed)
 {
-    const enum prov_override on = prov_plan_overrides(plan).groups;
+    const struct prov_plan_overrides on = prov_plan_overrides(plan);
     enum prov_rc rc = PROV_OK;
 
-    if (!plan->has_groups || (existed && on == PROV_DO_NOTHING))
+    if (!plan->has_groups || (existed && on.groups == PROV_DO_NOTHING))
         return PROV_OK;
-    if (existed && on == PROV_REPLACE)
+    if (existed && on.groups == PROV_REPLACE)
         rc = leave_unplanned(tx, plan);
     for (size_t i = 0; rc == PROV_OK && i < plan->n_groups; i++)
         rc = prov_group_add(tx, text(plan->groups[i]), text(plan->thing_name));
@@ -130,9 +130,9 @@ static enum prov_rc join_groups(struct prov_tx *tx, const struct prov_plan *plan
 static enum prov_rc join_billing_group(struct prov_tx *tx, const struct prov_plan *plan,
                                        bool existed)
 {
-    const enum prov_override on = prov_plan_overrides(plan).billing_group;
+    const struct prov_plan_overrides on = prov_plan_overrides(plan);
 
-    if (plan->billing_group == NULL || (existed && on == PROV_DO_NOTHING))
+    if (plan->billing_group == NULL || (existed && on.billing_group == PROV_DO_NOTHING))
         return PROV_OK;
     return prov_billing_add(tx, text(plan->billing_group), text(plan->thing_name));
 }

@@ -170,7 +170,10 @@ static const char *meant(const struct prov_template *tpl, struct prov_span name)
     const cJSON *m;
     bool close;
 
-    cJSON_ArrayForEach(m, tpl->params) prov_tpl_near_try(&near, m->string);
+    cJSON_ArrayForEach(m, tpl->params)
+    {
+        prov_tpl_near_try(&near, m->string);
+    }
     if (near.close)
         return near.best;
     builtin = prov_tpl_nearest_builtin(name, &close);
