@@ -74,12 +74,16 @@ static int64_t days_in_month(int64_t year, int64_t month)
            days_from_civil(year, month, 1);
 }
 
+/* A year; with a month; with a day: what is not there is the first (W3C NOTE-datetime). */
 static bool take_day(struct prov_span *s, int64_t *days)
 {
-    int64_t year, month, day;
+    int64_t year, month = 1, day = 1;
 
-    if (!take_field(s, 4, &year) || !take(s, '-') || !take_field(s, 2, &month) || !take(s, '-') ||
-        !take_field(s, 2, &day))
+    if (!take_field(s, 4, &year))
+        return false;
+    if (s->n != 0 && (!take(s, '-') || !take_field(s, 2, &month)))
+        return false;
+    if (s->n != 0 && (!take(s, '-') || !take_field(s, 2, &day)))
         return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
@@ -87,25 +91,30 @@ static bool take_day(struct prov_span *s, int64_t *days)
     return true;
 }
 
-/* "hh:mm", with ":ss" and a fraction if they are there. */
+/* Milliseconds; what is finer is cut off. */
+static bool take_fraction(struct prov_span *s, int64_t *ms)
+{
+    int64_t digit, worth = 100;
+
+    if (!take_field(s, 1, &digit))
+        return false;
+    do {
+        *ms += worth * digit;
+        worth /= 10;
+    } while (take_field(s, 1, &digit));
+    return true;
+}
+
+/* "hh:mm", with ":ss" if it is there, and with a fraction of that. */
 static bool take_time(struct prov_span *s, int64_t *ms)
 {
     int64_t hour, minute, second = 0, fraction = 0;
-    size_t n;
 
     if (!take_field(s, 2, &hour) || !take(s, ':') || !take_field(s, 2, &minute))
         return false;
-    if (take(s, ':') && !take_field(s, 2, &second))
+    if (take(s, ':') &&
+        (!take_field(s, 2, &second) || (take(s, '.') && !take_fraction(s, &fraction))))
         return false;
-    if (take(s, '.')) {
-        n = s->n;
-        if (!take_digits(s, 9, &fraction))
-            return false;
-        for (n -= s->n; n < 3; n++)
-            fraction *= 10;
-        for (; n > 3; n--)
-            fraction /= 10;
-    }
     *ms = ((hour * 60 + minute) * 60 + second) * 1000 + fraction;
     return hour <= 23 && minute <= 59 && second <= 60; /* 60: a leap second */
 }
@@ -133,7 +142,8 @@ bool prov_pol_date(struct prov_span s, int64_t *out_ms)
     struct prov_span rest = s;
     int64_t epoch_s, days, time_ms = 0, zone_ms = 0;
 
-    if (take_digits(&rest, 12, &epoch_s) && rest.n == 0) {
+    /* four digits are a year */
+    if (s.n != 4 && take_digits(&rest, 12, &epoch_s) && rest.n == 0) {
         *out_ms = epoch_s * 1000;
         return true;
     }

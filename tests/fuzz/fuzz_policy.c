@@ -1,14 +1,15 @@
 /*
  * A policy document, and behind it, between lines of "---", what a device and its request hold:
  * client id, topic or filter, Will topic, source address, common name, attribute "a". What is
- * refused says where in printable text. What is accepted decides as it explains, and as the traces
- * of the explanation add up; a deny of everything beside it denies, an allow of everything leaves
- * nothing to silence.
+ * refused says where in printable text. What is accepted decides as it explains, as the traces of
+ * the explanation add up, and as the oracle does; a deny of everything beside it denies, an allow
+ * of everything leaves nothing to silence.
  */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "core/policy.h"
+#include "support/policy_oracle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -74,6 +75,27 @@ static enum prov_verdict check_request(const struct prov_policy *pol, size_t sta
     return verdict;
 }
 
+static const struct prov_policy_scope scope = { PROV_LIT("r"), PROV_LIT("1") };
+
+/* The oracle counts in characters, and takes its time. */
+static bool oracle_can(const struct prov_span in[static SECTIONS])
+{
+    for (size_t i = CLIENT_ID; i < SECTIONS; i++) {
+        if (in[i].n > 200 || !prov_utf8_valid(in[i]))
+            return false;
+    }
+    return true;
+}
+
+static void check_oracle(cJSON *tree, const struct prov_policy_facts *facts,
+                         const struct prov_policy_request *req, enum prov_verdict verdict)
+{
+    struct policy_oracle *const oracle = policy_oracle_new();
+
+    require(policy_oracle_decide(oracle, &tree, 1, &scope, facts, req) == verdict);
+    policy_oracle_free(oracle);
+}
+
 static struct prov_policy_doc *everything(const char *text)
 {
     struct prov_policy_doc *doc;
@@ -85,7 +107,6 @@ static struct prov_policy_doc *everything(const char *text)
 static struct prov_policy *session(struct prov_policy_doc *a, struct prov_policy_doc *b,
                                    const struct prov_policy_facts *facts)
 {
-    const struct prov_policy_scope scope = { PROV_LIT("r"), PROV_LIT("1") };
     struct prov_policy_doc *docs[2] = { a, b };
     struct prov_policy_set *set;
     struct prov_policy *pol;
@@ -107,6 +128,8 @@ static void check_document(struct prov_policy_doc *doc, const struct prov_span i
     struct prov_policy *const allowed = session(doc, allow, facts);
     struct prov_policy *const denied = session(doc, deny, facts);
     const size_t n = prov_policy_doc_statements(doc);
+    cJSON *const tree =
+        oracle_can(in) ? cJSON_ParseWithLength((const char *)in[DOCUMENT].p, in[DOCUMENT].n) : NULL;
 
     for (unsigned i = 0; i < 4 * PROV_ACTIONS; i++) {
         const struct prov_policy_request req = { .action = (enum prov_action)(i / 4),
@@ -116,10 +139,13 @@ static void check_document(struct prov_policy_doc *doc, const struct prov_span i
                                                  .will_topic = in[WILL_TOPIC] };
         const enum prov_verdict verdict = check_request(alone, n, &req);
 
+        if (tree != NULL)
+            check_oracle(tree, facts, &req, verdict);
         require(check_request(denied, n + 1, &req) == PROV_EXPLICIT_DENY);
         require(check_request(allowed, n + 1, &req) ==
                 (verdict == PROV_EXPLICIT_DENY ? PROV_EXPLICIT_DENY : PROV_ALLOWED));
     }
+    cJSON_Delete(tree);
     prov_policy_free(alone);
     prov_policy_free(allowed);
     prov_policy_free(denied);

@@ -233,6 +233,58 @@ static void dates_follow_the_calendar(void **state)
     }
 }
 
+/* ISO 8601 as the W3C has it, which is what IAM takes. */
+static void a_date_may_be_a_year_or_a_month(void **state)
+{
+    static const struct row rows[] = {
+        { SINCE("GreaterThan", "'2024'"), true },       { SINCE("LessThan", "'2025'"), true },
+        { SINCE("GreaterThan", "'2025'"), false },      { SINCE("GreaterThan", "'2024-02'"), true },
+        { SINCE("LessThan", "'2024-03'"), true },       { SINCE("LessThan", "'2024-02'"), false },
+        { SINCE("GreaterThan", "'20240'"), true }, /* seconds, as all but four digits are */
+        { SINCE("GreaterThan", "2024"), true },         { SINCE("LessThan", "2025"), false },
+        { SINCE("GreaterThan", "'1709207999'"), true },
+    };
+    static const struct row year[] = {
+        { SINCE("Equals", "'2024-01-01T00:00:00Z'"), true },
+        { SINCE("Equals", "'2024-01'"), true },
+        { SINCE("Equals", "2024"), false },
+    };
+    struct policy_device d;
+
+    (void)state;
+    CHECK(rows);
+    policy_device_init(&d);
+    d.attrs[2].value = PROV_LIT("2024");
+    check_as(year, PROV_COUNT(year), &d, PROV_ACT_PUBLISH);
+}
+
+/* Half a minute is not five tenths of a second: rather no date than a wrong one. */
+static void only_seconds_have_a_fraction(void **state)
+{
+    static const struct {
+        const char *since;
+        bool is_date;
+    } rows[] = {
+        { "2024-02-29T12:00:00.5Z", true }, { "2024-02-29T12:00:00.50099999999999Z", true },
+        { "2024-02-29T12:00.5Z", false },   { "2024-02-29T12:00:00.Z", false },
+        { "2024-02-29T12.5Z", false },      { "2024-02T12:00:00.5Z", false },
+        { "2024T12:00:00.5Z", false },
+    };
+    struct policy_device d;
+
+    (void)state;
+    policy_device_init(&d);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct row both[] = {
+            { SINCE("Equals", "'2024-02-29T12:00:00.500Z'"), rows[i].is_date },
+            { SINCE("GreaterThan", "'2000-01-01'"), rows[i].is_date },
+        };
+
+        d.attrs[2].value = prov_span_str(rows[i].since);
+        check_as(both, PROV_COUNT(both), &d, PROV_ACT_PUBLISH);
+    }
+}
+
 static void bool_operator(void **state)
 {
     static const struct row rows[] = {
@@ -682,6 +734,8 @@ int main(void)
         cmocka_unit_test(only_exact_decimal_numbers_count),
         cmocka_unit_test(date_operators),
         cmocka_unit_test(dates_follow_the_calendar),
+        cmocka_unit_test(a_date_may_be_a_year_or_a_month),
+        cmocka_unit_test(only_seconds_have_a_fraction),
         cmocka_unit_test(bool_operator),
         cmocka_unit_test(address_operators),
         cmocka_unit_test(arn_operators_compare_part_by_part),
