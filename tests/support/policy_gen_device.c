@@ -196,7 +196,7 @@ static void certificate_variable(struct policy_gen *g, bool as_key, struct prov_
                                       ORACLE_ISSUER + PROV_DN_COMMON_NAME,
                                       ORACLE_SUBJECT + PROV_DN_ORGANIZATIONAL_UNIT,
                                       ORACLE_SUBJECT_ALT + PROV_ALT_DNS };
-    const unsigned kind = gen_chance(g, as_key ? 25 : 50)
+    const unsigned kind = gen_chance(g, 30)
                               ? GEN_PICK(g, often)
                               : ORACLE_SUBJECT + gen_below(g, ORACLE_INDEXED - ORACLE_SUBJECT);
     char name[80];

@@ -96,6 +96,14 @@ static void reach(struct reading *r, size_t i)
         reach(r, i + 1);
 }
 
+/* Does the pattern's unit, which is no run, stand for the character? */
+static bool stands_for(int32_t unit, int32_t c, bool any_case)
+{
+    if (unit == ORACLE_ANY_ONE || unit == c)
+        return true;
+    return any_case && lower(unit) == lower(c);
+}
+
 /* `to` becomes what `from` is after one more character. */
 static void read_character(const struct reading *from, int32_t c, struct reading *to)
 {
@@ -108,9 +116,7 @@ static void read_character(const struct reading *from, int32_t c, struct reading
             continue;
         if (p->u[i] == ORACLE_ANY_RUN)
             reach(to, i);
-        else if (p->u[i] == ORACLE_ANY_ONE || p->u[i] == c)
-            reach(to, i + 1);
-        else if (from->any_case && lower(p->u[i]) == lower(c))
+        else if (stands_for(p->u[i], c, from->any_case))
             reach(to, i + 1);
     }
 }

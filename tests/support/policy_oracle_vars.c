@@ -216,7 +216,7 @@ static bool can_be_put_in(struct prov_span value)
     if (value.n > LONGEST)
         return false;
     for (size_t i = 0; i < value.n; i++)
-        if (memchr("*$+?#", value.p[i], 5) != NULL)
+        if (value.p[i] != '\0' && strchr("*$+?#", value.p[i]) != NULL)
             return false;
     return true;
 }
