@@ -39,7 +39,7 @@ static void free_job(struct contact_job *job)
     free(job);
 }
 
-static void prepare(struct prov_job *base) /* worker */
+static bool prepare(struct prov_job *base) /* worker */
 {
     struct contact_job *job = (struct contact_job *)base;
     struct prov_tx tx = { NULL, prov_now_ms(), &job->err };
@@ -48,6 +48,7 @@ static void prepare(struct prov_job *base) /* worker */
     if (base->rc == PROV_OK)
         base->rc = prov_contact_prepare(job->contact, &tx);
     prov_txn_abort(tx.txn);
+    return true;
 }
 
 static enum prov_rc apply(struct prov_job *base, struct prov_txn *txn) /* writer */

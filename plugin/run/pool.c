@@ -108,9 +108,8 @@ static void *worker_main(void *arg)
 
     (void)pthread_setname_np(pthread_self(), "prov-worker");
     while ((job = next_to_prepare(pool)) != NULL) {
-        if (job->prepare != NULL)
-            job->prepare(job);
-        pass_on(pool, job);
+        if (job->prepare == NULL || job->prepare(job))
+            pass_on(pool, job);
     }
     return NULL;
 }
@@ -265,6 +264,14 @@ unsigned prov_pool_drain(struct prov_pool *pool)
         job->done(job);
     }
     return n;
+}
+
+void prov_pool_resume(struct prov_pool *pool, struct prov_job *job)
+{
+    lock(pool);
+    prov_jobs_push(&pool->to_prepare, job);
+    (void)pthread_cond_signal(&pool->prepare_more);
+    unlock(pool);
 }
 
 bool prov_pool_ready(const struct prov_pool *pool)

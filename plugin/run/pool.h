@@ -4,6 +4,9 @@
  *
  *     submit (broker) -> prepare (worker) -> apply (writer, in a transaction) -> done (broker)
  *
+ * A job that has to wait for somebody else, such as a hook, is parked meanwhile and takes no
+ * thread. done may submit the job again instead of freeing it, for work in several stages.
+ *
  * Ownership moves with the job. A job holds copies and never a client pointer: the client may be
  * gone, or its id taken by another, before the answer is ready (design D4).
  */
@@ -14,8 +17,13 @@
 #include "core/store.h"
 
 struct prov_job {
-    /* worker: slow work on copies; sets rc. NULL: nothing to prepare. */
-    void (*prepare)(struct prov_job *job);
+    /*
+     * worker: slow work on copies; sets rc. NULL: nothing to prepare. It may set apply to NULL when
+     * there turns out to be nothing to write. False: the job was handed to somebody else, is theirs
+     * from then on (it may be running again, or be gone, before this returns), and comes back
+     * through prov_pool_resume, after which prepare is called once more.
+     */
+    bool (*prepare)(struct prov_job *job);
     /*
      * writer: puts the result into the store, inside a transaction of its own that is undone when
      * it returns anything but PROV_OK; what it returns becomes rc. Skipped when prepare left rc at
@@ -69,6 +77,10 @@ PROV_MUST_USE enum prov_rc prov_pool_new(const struct prov_pool_conf *conf, stru
  * in which they were submitted.
  */
 PROV_MUST_USE enum prov_rc prov_pool_submit(struct prov_pool *pool, struct prov_job *job);
+
+/* any thread: on with a job that its prepare parked. Each parked job must be resumed before
+ * prov_pool_free; those resumed while it stops are cancelled. */
+void prov_pool_resume(struct prov_pool *pool, struct prov_job *job);
 
 /* broker: calls done for all that have finished; returns how many. Takes the list under the lock
  * and works outside it, so done may submit. */

@@ -161,7 +161,7 @@ unsigned rig_durable(const struct rig *rig, unsigned id)
 /* ---- jobs -------------------------------------------------------------------------------------
  */
 
-static void job_prepare(struct prov_job *job)
+static bool job_prepare(struct prov_job *job)
 {
     struct rig_job *j = (struct rig_job *)job;
 
@@ -170,6 +170,7 @@ static void job_prepare(struct prov_job *job)
     if (j->in_prepare != NULL)
         j->in_prepare(j);
     job->rc = j->prepare_rc;
+    return j->park == NULL || !j->park(j);
 }
 
 static enum prov_rc job_apply(struct prov_job *job, struct prov_txn *base)

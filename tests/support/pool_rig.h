@@ -50,6 +50,8 @@ struct rig_job {
     unsigned writes; /* in apply */
     enum prov_rc prepare_rc, apply_rc;
     unsigned conflicts_with; /* apply says PROV_ECONFLICT when this id is written; 0: nothing */
+    bool (*park)(
+        struct rig_job *j); /* in prepare, at its end: true when the job is another's now */
     void (*in_prepare)(struct rig_job *j);
     void (*in_apply)(struct rig_job *j);
     void (*in_done)(struct rig_job *j);

@@ -586,6 +586,115 @@ static void job_for_which_there_is_no_thread_stays_with_its_owner(void **state)
     rig_free(rig);
 }
 
+/* ---- parking ----------------------------------------------------------------------------------
+ */
+
+static bool park_once(struct rig_job *j)
+{
+    if (j->prepared > 1)
+        return false;
+    (void)sem_post(&j->rig->entered);
+    return true;
+}
+
+static bool park_and_resume_at_once(struct rig_job *j)
+{
+    if (j->prepared > 1)
+        return false;
+    prov_pool_resume(j->rig->pool, &j->job);
+    return true;
+}
+
+static void parked_job_takes_no_worker_and_goes_on_when_resumed(void **state)
+{
+    struct rig *rig = rig_new(true, 1, 0, 0);
+    struct rig_job parked, other;
+    struct prov_pool_stats stats;
+    (void)state;
+
+    rig_job(&parked, rig, 1, RIG_BOTH);
+    parked.park = park_once;
+    assert_int_equal(prov_pool_submit(rig->pool, &parked.job), PROV_OK);
+    (void)sem_wait(&rig->entered);
+    rig_submit(&other, rig, 2, RIG_BOTH);
+    rig_drain(rig, 1);
+    assert_int_equal(rig->done_ids[0], 2);
+    assert_int_equal(parked.done + parked.applied, 0);
+    prov_pool_stats(rig->pool, &stats);
+    assert_int_equal(stats.queued, 1); /* parked jobs count towards the limit */
+    prov_pool_resume(rig->pool, &parked.job);
+    rig_drain(rig, 2);
+    assert_int_equal(parked.prepared, 2);
+    assert_int_equal(parked.applied, 1);
+    assert_int_equal(rig_durable(rig, 1), 1);
+    rig_free(rig);
+}
+
+static void job_may_come_back_before_its_prepare_has_returned(void **state)
+{
+    enum { JOBS = 300 };
+    static struct rig_job jobs[JOBS];
+    struct rig *rig = rig_new(true, 4, 0, 0);
+    (void)state;
+
+    for (unsigned i = 0; i < JOBS; i++) {
+        rig_job(&jobs[i], rig, 1 + i, RIG_BOTH);
+        jobs[i].park = park_and_resume_at_once;
+        assert_int_equal(prov_pool_submit(rig->pool, &jobs[i].job), PROV_OK);
+    }
+    rig_drain(rig, JOBS);
+    for (unsigned i = 0; i < JOBS; i++) {
+        assert_int_equal(jobs[i].prepared, 2);
+        assert_int_equal(jobs[i].done, 1);
+        assert_int_equal(rig_durable(rig, 1 + i), 1);
+    }
+    rig_free(rig);
+}
+
+static void job_resumed_while_the_pool_ends_is_cancelled(void **state)
+{
+    struct rig *rig = rig_new(true, 1, 0, 0);
+    struct rig_job parked, held;
+    (void)state;
+
+    rig_job(&parked, rig, 1, RIG_BOTH);
+    parked.park = park_once;
+    assert_int_equal(prov_pool_submit(rig->pool, &parked.job), PROV_OK);
+    (void)sem_wait(&rig->entered);
+    rig_job(&held, rig, 2, RIG_PREPARE);
+    held.in_prepare = rig_wait_for_stop;
+    assert_int_equal(prov_pool_submit(rig->pool, &held.job), PROV_OK);
+    (void)sem_wait(&rig->entered);
+    prov_pool_resume(rig->pool, &parked.job);
+    (void)rig_stop(rig);
+    assert_int_equal(parked.done, 1);
+    assert_int_equal(parked.prepared, 1);
+    assert_int_equal(parked.job.rc, PROV_EBUSY);
+    assert_int_equal(rig_durable(rig, 1), 0);
+    rig_free(rig);
+}
+
+static bool nothing_to_write(struct rig_job *j)
+{
+    j->job.apply = NULL;
+    return false;
+}
+
+static void job_that_finds_nothing_to_write_skips_the_writer(void **state)
+{
+    struct rig *rig = rig_new(true, 1, 0, 0);
+    struct rig_job j;
+    (void)state;
+
+    rig_job(&j, rig, 1, RIG_BOTH);
+    j.park = nothing_to_write;
+    assert_int_equal(prov_pool_submit(rig->pool, &j.job), PROV_OK);
+    rig_drain(rig, 1);
+    assert_int_equal(j.applied, 0);
+    assert_int_equal(j.job.rc, PROV_OK);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +716,10 @@ int main(void)
         cmocka_unit_test(done_cannot_submit_to_a_pool_that_ends),
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(missing_memory_is_reported_and_leaves_nothing),
+        cmocka_unit_test(parked_job_takes_no_worker_and_goes_on_when_resumed),
+        cmocka_unit_test(job_may_come_back_before_its_prepare_has_returned),
+        cmocka_unit_test(job_resumed_while_the_pool_ends_is_cancelled),
+        cmocka_unit_test(job_that_finds_nothing_to_write_skips_the_writer),
         cmocka_unit_test(threads_start_with_the_first_job),
         cmocka_unit_test(job_for_which_there_is_no_thread_stays_with_its_owner),
     };

@@ -159,9 +159,10 @@ static void done_job(struct prov_job *job)
     job->session++;
 }
 
-static void prepare_job(struct prov_job *job)
+static bool prepare_job(struct prov_job *job)
 {
     (void)job;
+    return true;
 }
 
 static void finished_job_wakes_the_broker(void **state)
