@@ -16,6 +16,7 @@
 #define PROV_MAX_ATTR_VALUE 800
 #define PROV_MAX_ATTRS_TOTAL (47 * 1024)
 #define PROV_MAX_DESCRIPTION 500
+#define PROV_MAX_TRANSFER_MESSAGE 128
 #define PROV_MAX_PARAM_NAME 2048
 #define PROV_MAX_PARAM_VALUE 4096
 
@@ -42,6 +43,7 @@
 #define PROV_MAX_CERT_DER 16384 /* ours */
 #define PROV_MAX_CERT_PEM 65536
 #define PROV_MAX_JSON_DEPTH 32 /* ours */
+#define PROV_MAX_CRL (32 * 1024 * 1024) /* ours: some 800,000 entries */
 
 /* policy variables (reference 8.6) */
 #define PROV_MAX_VAR_ITEMS 5

@@ -64,6 +64,7 @@ struct prov_ca {
     bool active, auto_registration;
     enum prov_cert_mode mode;
     struct prov_span template_name; /* empty: none (JITR) */
+    struct prov_span hook;          /* activation hook (hook.h); empty: none */
     struct prov_span subject;       /* RFC 2253, for people */
     struct prov_span der;
     int64_t not_before_s, not_after_s;
@@ -76,6 +77,7 @@ struct prov_ca_registration {
     enum prov_cert_mode mode;
     bool active, auto_registration;
     struct prov_span template_name; /* may be empty; otherwise must exist and be of type JITP */
+    struct prov_span hook;          /* may be empty; otherwise checked by prov_hook_spec_parse */
 };
 
 PROV_MUST_USE enum prov_rc
@@ -87,11 +89,12 @@ PROV_MUST_USE enum prov_rc prov_ca_get(struct prov_tx *tx, const struct prov_id 
 struct prov_ca_change {
     const bool *active, *auto_registration;
     const struct prov_span *template_name; /* an empty span removes the template */
+    const struct prov_span *hook;          /* likewise */
 };
 PROV_MUST_USE enum prov_rc prov_ca_update(struct prov_tx *tx, const struct prov_id *id,
                                           const struct prov_ca_change *change);
 /* INACTIVE CAs only (CertificateStateException). Their certificates stay, without a CA to list them
- * by. */
+ * by; what its revocation lists said about certificates not yet seen is forgotten. */
 PROV_MUST_USE enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id);
 
 /*
@@ -131,6 +134,10 @@ struct prov_cert {
     size_t n_things;
     bool exclusive;     /* attached to things[0] alone, EXCLUSIVE_THING (reference 7.4) */
     int64_t der_number; /* what prov_cert_der finds the DER by; given at registration, from 1 */
+    /* of the last transfer (reference 5.4); transfer_account is empty when there was none */
+    struct prov_span transfer_account;                  /* whom it was offered to: 12 digits */
+    struct prov_span transfer_message, transfer_reason; /* of the offer; of the rejection */
+    int64_t transfer_ms, accepted_ms, rejected_ms;      /* 0: not (yet) */
 };
 
 struct prov_cert_registration {
@@ -170,6 +177,25 @@ PROV_MUST_USE enum prov_rc prov_cert_der(struct prov_tx *tx, const struct prov_i
 /* UpdateCertificate, by the table of reference 5.4. */
 PROV_MUST_USE enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
                                                 enum prov_cert_status status);
+/*
+ * TransferCertificate: INACTIVE becomes PENDING_TRANSFER, offered to an account (12 digits, not
+ * ours). A certificate with policies (TransferConflictException) or things is refused, and so is
+ * any other status. message: at most PROV_MAX_TRANSFER_MESSAGE bytes; may be empty. The registry
+ * stays the same one: here the accounts are the owners between whom its operator mediates.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_transfer(struct prov_tx *tx, const struct prov_id *id,
+                                              struct prov_span account, struct prov_span message);
+/* AcceptCertificateTransfer: INACTIVE, or ACTIVE. Again: TransferAlreadyCompletedException. */
+PROV_MUST_USE enum prov_rc prov_cert_transfer_accept(struct prov_tx *tx, const struct prov_id *id,
+                                                     bool active);
+/* RejectCertificateTransfer, with a reason that may be empty, and CancelCertificateTransfer:
+ * INACTIVE. */
+PROV_MUST_USE enum prov_rc prov_cert_transfer_reject(struct prov_tx *tx, const struct prov_id *id,
+                                                     struct prov_span reason);
+PROV_MUST_USE enum prov_rc prov_cert_transfer_cancel(struct prov_tx *tx, const struct prov_id *id);
+/* How many certificates of each status there are; constant time. */
+PROV_MUST_USE enum prov_rc prov_cert_counts(struct prov_tx *tx,
+                                            uint64_t out[static PROV_CERT_STATUSES]);
 /* Reference 5.5: never ACTIVE, never attached to a thing; with policies only by force. */
 PROV_MUST_USE enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id,
                                             bool force);
@@ -224,6 +250,35 @@ PROV_MUST_USE enum prov_rc prov_thing_attach(struct prov_tx *tx, struct prov_spa
                                              const struct prov_id *cert, enum prov_attach kind);
 PROV_MUST_USE enum prov_rc prov_thing_detach(struct prov_tx *tx, struct prov_span name,
                                              const struct prov_id *cert);
+
+/*
+ * Hands a certificate from one thing to another: detached and attached in one step, with the rules
+ * of prov_thing_attach. PROV_ENOTFOUND when it is not attached to `from`.
+ */
+PROV_MUST_USE enum prov_rc prov_thing_hand_over(struct prov_tx *tx, struct prov_span from,
+                                                struct prov_span to, const struct prov_id *cert,
+                                                enum prov_attach kind);
+
+enum prov_retirement { PROV_RETIRE_REVOKE, PROV_RETIRE_DEACTIVATE, PROV_RETIRE_DELETE };
+
+struct prov_thing_reset {
+    enum prov_retirement certs; /* what becomes of its certificates */
+    bool keep_groups;
+    bool shared; /* also certificates that stand for other things too: they leave those as well */
+};
+struct prov_thing_reset_result {
+    size_t certs, policies, groups; /* retired, detached, left (the billing group counts) */
+};
+/*
+ * Change of owner: every certificate of the thing loses its policies, is detached and retired; the
+ * thing leaves its groups and billing group, whose policies and company were the last owner's.
+ * Name, type and attributes stay: they describe the device. A certificate that stands for another
+ * thing too is DeleteConflictException unless `shared`. Certificates that are REVOKED already stay
+ * so.
+ */
+PROV_MUST_USE enum prov_rc prov_thing_reset(struct prov_tx *tx, struct prov_span name,
+                                            const struct prov_thing_reset *how,
+                                            struct prov_thing_reset_result *out);
 
 /* ---- thing groups, types, billing groups ----------------------------------------------------- */
 
@@ -329,6 +384,7 @@ PROV_MUST_USE enum prov_rc prov_policy_detach_group(struct prov_tx *tx, struct p
 
 struct prov_template_info {
     struct prov_span name, description;
+    struct prov_span hook;        /* pre-provisioning hook (hook.h); empty: none */
     enum prov_template_type type; /* never changes */
     bool enabled;
     uint32_t default_version, last_version;
@@ -337,6 +393,7 @@ struct prov_template_info {
 
 struct prov_template_creation {
     struct prov_span name, description, body;
+    struct prov_span hook; /* may be empty; JITP templates take none: their CA has the hook */
     enum prov_template_type type;
     bool enabled;
 };
@@ -351,6 +408,7 @@ PROV_MUST_USE enum prov_rc prov_template_version_get(struct prov_tx *tx, struct 
                                                      struct prov_version_info *out);
 struct prov_template_change {
     const struct prov_span *description; /* NULL: unchanged */
+    const struct prov_span *hook;        /* an empty span removes it */
     const bool *enabled;
     const uint32_t *default_version;
 };
@@ -423,12 +481,20 @@ prov_plan_preview(struct prov_tx *tx, const struct prov_id *cert, const struct p
  * away, and after a broker restart, obeys that certificate's policies. At most
  * PROV_MAX_CERT_CLIENTS per certificate: PROV_ETOOBIG. Binding what is bound already writes
  * nothing. get says PROV_ENOTFOUND without a message.
+ *
+ * When a certificate stops being ACTIVE, what is queued for its sessions is never to be delivered,
+ * also when it becomes ACTIVE again: they are marked stale until the session's next CONNECT has
+ * dropped its queue (prov_client_emptied).
  */
 PROV_MUST_USE enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
                                             const struct prov_id *cert);
 PROV_MUST_USE enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id);
 PROV_MUST_USE enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id,
                                            struct prov_id *cert);
+/* Is the queue of this client id's session stale? False for what is not bound. */
+PROV_MUST_USE enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id,
+                                             bool *stale);
+PROV_MUST_USE enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id);
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
