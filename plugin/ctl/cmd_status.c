@@ -1,3 +1,4 @@
+#include "cmd_status_metrics.h"
 #include "core/attempt.h"
 #include "core/doc.h"
 #include "core/feed.h"
@@ -280,6 +281,7 @@ static enum prov_rc answer(struct status *s)
     }
     put_change(s, &d);
     put_attempts(s, &d);
+    ctl_status_put_broker(s->ctl, &d);
     return ctl_answer_doc(s->ctl, &d);
 }
 
@@ -294,6 +296,7 @@ static enum prov_rc status(struct ctl *ctl)
     say_store(&s);
     say_counts(&s);
     say_attempts(&s);
+    ctl_status_say_broker(ctl);
     return PROV_OK;
 }
 
@@ -303,7 +306,7 @@ static const struct ctl_option options[] = {
 };
 
 static const struct ctl_verb verbs[] = {
-    { "", "", "Shows the store's size, how much is in it, and what devices tried lately.",
+    { "", "", "Shows what is in the store, what devices tried lately, and what the broker counts.",
       "  provctl status\n"
       "  provctl status --full --json\n",
       CTL_READ, options, status },

@@ -21,7 +21,8 @@ struct row {
     bool (*legal)(const char *value);
     const char *range;    /* of OPT_TEXT, in words */
     const char *fallback; /* as the operator would write it, and read by the same code; NULL: the
-                             field stays NULL, and what the store says holds */
+                             field stays NULL, and what `without` names holds */
+    const char *without;
     const char *meaning;
 };
 
@@ -62,9 +63,11 @@ static const struct row rows[] = {
       .meaning = "Most that the registry may grow to, in MiB. 0: large enough for ten million "
                  "devices. The file grows only with what is in it." },
     { "account_id", OPT_TEXT, AT(account_id), .legal = is_account_id, .range = "12 digits",
+      .without = "the store's",
       .meaning = "The account in every ARN. It is kept in the store, for provctl needs it too "
                  "(provctl init): given here, it must be the same." },
     { "region", OPT_TEXT, AT(region), .legal = is_region, .range = "1 to 32 of a-z, 0-9 and -",
+      .without = "the store's",
       .meaning = "The region in every ARN. Kept in the store like account_id." },
     { "first_connect", OPT_CHOICE, AT(first_connect), .words = { "drop", "accept" },
       .fallback = "drop",
@@ -88,9 +91,42 @@ static const struct row rows[] = {
       .meaning = "TLS session tickets for registered devices, which spare them and the broker most "
                  "of a handshake. Off as on AWS IoT; status and rights are checked either way." },
     { "worker_threads", OPT_UINT, AT(worker_threads), .lo = 1, .hi = 64, .fallback = "2",
-      .meaning = "Threads that sign, make keys and run hooks." },
+      .meaning = "Threads that prepare registrations." },
     { "queue_limit", OPT_UINT, AT(queue_limit), .lo = 16, .hi = 1000000, .fallback = "10000",
       .meaning = "Requests under way at once. Those beyond it are refused as busy." },
+    { "hook_timeout_ms", OPT_UINT, AT(hook_timeout_ms), .lo = 100, .hi = 60000, .fallback = "5000",
+      .meaning = "The longest that a call of a hook may take, its wait for its turn included, in "
+                 "milliseconds. Then it is killed, and its device refused." },
+    { "hook_limit", OPT_UINT, AT(hook_limit), .lo = 1, .hi = 1000, .fallback = "16",
+      .meaning = "Calls of one hook at once. As many again may wait; those beyond are refused." },
+    { "hook_dir", OPT_TEXT, AT(hook_dir), .legal = is_absolute_path, .range = "an absolute path",
+      .fallback = "/etc/mosquitto/provisioning/hooks",
+      .meaning = "Directory that the programs of exec hooks must lie in, so that who may write the "
+                 "registry may not choose any program of the machine." },
+    { "hook_cafile", OPT_TEXT, AT(hook_cafile), .legal = is_absolute_path,
+      .range = "an absolute path", .without = "the system's",
+      .meaning = "File of the authorities, in PEM, that the servers of https hooks are verified "
+                 "by, instead of the system's." },
+    { "sys_interval", OPT_UINT, AT(sys_interval), .lo = 0, .hi = 65535, .fallback = "10",
+      .meaning = "Seconds between two publications of the metrics below $SYS/broker/provisioning/. "
+                 "Set it as the broker's own sys_interval, which plugins cannot see. 0: none." },
+    { "presence_events", OPT_CHOICE, AT(presence_events), .words = { "off", "on" },
+      .fallback = "on",
+      .meaning = "Publish $aws/events/presence/connected and disconnected for every device." },
+    { "address_per_s", OPT_UINT, AT(address_per_s), .lo = 0, .hi = 1000000, .fallback = "100",
+      .meaning = "New devices and refused connections of one source address a second, in the long "
+                 "run. An IPv6 address counts as its /64. 0: no limit." },
+    { "address_burst", OPT_UINT, AT(address_burst), .lo = 1, .hi = 1000000, .fallback = "1000",
+      .meaning = "New devices and refused connections of one source address at once." },
+    { "certificate_per_s", OPT_UINT, AT(certificate_per_s), .lo = 0, .hi = 1000000,
+      .fallback = "10",
+      .meaning = "Connections with one certificate a second, in the long run. 0: no limit." },
+    { "certificate_burst", OPT_UINT, AT(certificate_burst), .lo = 1, .hi = 1000000,
+      .fallback = "100", .meaning = "Connections with one certificate at once." },
+    { "ca_per_s", OPT_UINT, AT(ca_per_s), .lo = 0, .hi = 1000000, .fallback = "2000",
+      .meaning = "New devices of one CA a second, in the long run. 0: no limit." },
+    { "ca_burst", OPT_UINT, AT(ca_burst), .lo = 1, .hi = 1000000, .fallback = "5000",
+      .meaning = "New devices of one CA at once." },
 };
 
 /* ---- values -----------------------------------------------------------------------------------
@@ -166,7 +202,7 @@ static const char *row_range(const struct row *row, char *out, size_t cap)
 
 static const char *row_fallback(const struct row *row)
 {
-    return row->fallback == NULL ? "the store's" : row->fallback;
+    return row->fallback == NULL ? row->without : row->fallback;
 }
 
 /* ---- keys -------------------------------------------------------------------------------------
@@ -292,6 +328,8 @@ void prov_conf_release(struct prov_conf *conf)
     free(conf->db_path);
     free(conf->account_id);
     free(conf->region);
+    free(conf->hook_dir);
+    free(conf->hook_cafile);
     memset(conf, 0, sizeof *conf);
 }
 

@@ -12,21 +12,32 @@ enum prov_first_connect { PROV_FIRST_DROP, PROV_FIRST_ACCEPT };
 enum prov_on_denied { PROV_DENIED_IGNORE, PROV_DENIED_DISCONNECT };
 enum prov_other_clients { PROV_OTHERS_DEFER, PROV_OTHERS_ALLOW };
 enum prov_session_resumption { PROV_RESUMPTION_OFF, PROV_RESUMPTION_ON };
+enum prov_presence_events { PROV_PRESENCE_OFF, PROV_PRESENCE_ON };
 
 struct prov_conf {
     char *db_path;          /* absolute */
     uint64_t db_max_mb;     /* 0: large enough for ten million devices */
     char *account_id;       /* 12 digits; NULL: not given, the store has it */
     char *region;           /* [a-z0-9-]{1,32}; NULL likewise */
-    unsigned first_connect; /* enum prov_first_connect; these four are unsigned so that one kind of
+    unsigned first_connect; /* enum prov_first_connect; these five are unsigned so that one kind of
                                table row sets them */
     unsigned on_denied;     /* enum prov_on_denied */
     unsigned other_clients; /* enum prov_other_clients */
     unsigned session_resumption; /* enum prov_session_resumption */
+    unsigned presence_events;    /* enum prov_presence_events */
     uint64_t worker_threads;
     uint64_t queue_limit;
     uint64_t first_connect_wait_ms; /* with accept on Mosquitto 2.0: the longest the broker may
                                        stand still */
+    uint64_t hook_timeout_ms;
+    uint64_t hook_limit;
+    char *hook_dir;        /* absolute */
+    char *hook_cafile;     /* absolute; NULL: the system's authorities */
+    uint64_t sys_interval; /* seconds; 0: no metrics are published */
+    /* throttle.h; tokens a second, 0: no limit, and tokens at most */
+    uint64_t address_per_s, address_burst;
+    uint64_t certificate_per_s, certificate_burst;
+    uint64_t ca_per_s, ca_burst;
 };
 
 /* As the broker gives it: the key without "plugin_opt_"; NULL counts as empty. */
@@ -45,7 +56,8 @@ PROV_MUST_USE enum prov_rc prov_conf_load(const struct prov_option *options, siz
 void prov_conf_release(struct prov_conf *conf);
 
 /* Every option, for the documentation and `provctl options`: calls row once each, in order of the
- * table. The texts live during the call; fallback is "the store's" where the store decides. */
+ * table. The texts live during the call; fallback is in words, such as "the store's", where an
+ * option that is not given stays NULL. */
 void prov_conf_describe(void (*row)(void *ctx, const char *key, const char *fallback,
                                     const char *range, const char *meaning),
                         void *ctx);

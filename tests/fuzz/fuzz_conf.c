@@ -8,7 +8,7 @@
 
 #include "run/conf.h"
 
-#define MAX_OPTIONS 32
+#define MAX_OPTIONS 48
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,55 +47,110 @@ static void check_settings(const struct prov_conf *conf)
     require(conf->worker_threads >= 1 && conf->worker_threads <= 64);
     require(conf->queue_limit >= 16 && conf->queue_limit <= 1000000);
     require(conf->first_connect_wait_ms >= 10 && conf->first_connect_wait_ms <= 10000);
+    require(conf->session_resumption <= PROV_RESUMPTION_ON);
+    require(conf->presence_events <= PROV_PRESENCE_ON);
+    require(conf->hook_timeout_ms >= 100 && conf->hook_timeout_ms <= 60000);
+    require(conf->hook_limit >= 1 && conf->hook_limit <= 1000);
+    require(conf->hook_dir[0] == '/' && strlen(conf->hook_dir) < 4096);
+    require(conf->hook_cafile == NULL || conf->hook_cafile[0] == '/');
+    require(conf->sys_interval <= 65535);
+    require(conf->address_per_s <= 1000000 && conf->certificate_per_s <= 1000000 &&
+            conf->ca_per_s <= 1000000);
+    require(conf->address_burst >= 1 && conf->address_burst <= 1000000);
+    require(conf->certificate_burst >= 1 && conf->certificate_burst <= 1000000);
+    require(conf->ca_burst >= 1 && conf->ca_burst <= 1000000);
 }
 
-static bool same_text(const char *a, const char *b)
+/* ---- written out again ------------------------------------------------------------------------
+ */
+
+#define AT(field) offsetof(struct prov_conf, field)
+
+static const struct {
+    const char *key;
+    size_t at;
+} numbers[] = {
+    { "db_max_mb", AT(db_max_mb) },
+    { "worker_threads", AT(worker_threads) },
+    { "queue_limit", AT(queue_limit) },
+    { "first_connect_wait_ms", AT(first_connect_wait_ms) },
+    { "hook_timeout_ms", AT(hook_timeout_ms) },
+    { "hook_limit", AT(hook_limit) },
+    { "sys_interval", AT(sys_interval) },
+    { "address_per_s", AT(address_per_s) },
+    { "address_burst", AT(address_burst) },
+    { "certificate_per_s", AT(certificate_per_s) },
+    { "certificate_burst", AT(certificate_burst) },
+    { "ca_per_s", AT(ca_per_s) },
+    { "ca_burst", AT(ca_burst) },
+}, texts[] = {
+    { "db_path", AT(db_path) },   { "account_id", AT(account_id) },   { "region", AT(region) },
+    { "hook_dir", AT(hook_dir) }, { "hook_cafile", AT(hook_cafile) },
+};
+
+static const struct {
+    const char *key;
+    size_t at;
+    const char *words[2];
+} choices[] = {
+    { "first_connect", AT(first_connect), { "drop", "accept" } },
+    { "on_denied", AT(on_denied), { "ignore", "disconnect" } },
+    { "other_clients", AT(other_clients), { "defer", "allow" } },
+    { "session_resumption", AT(session_resumption), { "off", "on" } },
+    { "presence_events", AT(presence_events), { "off", "on" } },
+};
+
+static uint64_t number_of(const struct prov_conf *conf, size_t i)
 {
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+    return *(const uint64_t *)((const char *)conf + numbers[i].at);
 }
 
-static bool same(const struct prov_conf *a, const struct prov_conf *b)
+static unsigned choice_of(const struct prov_conf *conf, size_t i)
 {
-    return same_text(a->db_path, b->db_path) && same_text(a->account_id, b->account_id) &&
-           same_text(a->region, b->region) && a->db_max_mb == b->db_max_mb &&
-           a->first_connect == b->first_connect && a->on_denied == b->on_denied &&
-           a->other_clients == b->other_clients && a->worker_threads == b->worker_threads &&
-           a->queue_limit == b->queue_limit && a->first_connect_wait_ms == b->first_connect_wait_ms;
+    return *(const unsigned *)((const char *)conf + choices[i].at);
+}
+
+static const char *text_of(const struct prov_conf *conf, size_t i)
+{
+    return *(char *const *)((const char *)conf + texts[i].at);
+}
+
+static void require_same(const struct prov_conf *a, const struct prov_conf *b)
+{
+    for (size_t i = 0; i < PROV_COUNT(numbers); i++)
+        require(number_of(a, i) == number_of(b, i));
+    for (size_t i = 0; i < PROV_COUNT(choices); i++)
+        require(choice_of(a, i) == choice_of(b, i));
+    for (size_t i = 0; i < PROV_COUNT(texts); i++)
+        require(prov_span_eq(prov_span_str(text_of(a, i)), prov_span_str(text_of(b, i))));
 }
 
 static void check_round_trip(const struct prov_conf *conf)
 {
-    char max_mb[24], workers[24], limit[24], wait_ms[24];
-    struct prov_option options[10] = {
-        { "queue_limit", limit },
-        { "worker_threads", workers },
-        { "db_max_mb", max_mb },
-        { "first_connect_wait_ms", wait_ms },
-        { "db_path", conf->db_path },
-        { "first_connect", conf->first_connect == PROV_FIRST_DROP ? "drop" : "accept" },
-        { "on_denied", conf->on_denied == PROV_DENIED_IGNORE ? "ignore" : "disconnect" },
-        { "other_clients", conf->other_clients == PROV_OTHERS_DEFER ? "defer" : "allow" },
-    };
+    struct prov_option options[PROV_COUNT(numbers) + PROV_COUNT(choices) + PROV_COUNT(texts)];
+    char digits[PROV_COUNT(numbers)][24];
     struct prov_conf again;
-    size_t n = 8;
+    size_t n = 0;
 
-    (void)snprintf(max_mb, sizeof max_mb, "%llu", (unsigned long long)conf->db_max_mb);
-    (void)snprintf(workers, sizeof workers, "%llu", (unsigned long long)conf->worker_threads);
-    (void)snprintf(limit, sizeof limit, "%llu", (unsigned long long)conf->queue_limit);
-    (void)snprintf(wait_ms, sizeof wait_ms, "%llu",
-                   (unsigned long long)conf->first_connect_wait_ms);
-    if (conf->account_id != NULL)
-        options[n++] = (struct prov_option){ "account_id", conf->account_id };
-    if (conf->region != NULL)
-        options[n++] = (struct prov_option){ "region", conf->region };
+    for (size_t i = 0; i < PROV_COUNT(numbers); i++) {
+        (void)snprintf(digits[i], sizeof digits[i], "%llu", (unsigned long long)number_of(conf, i));
+        options[n++] = (struct prov_option){ numbers[i].key, digits[i] };
+    }
+    for (size_t i = 0; i < PROV_COUNT(choices); i++)
+        options[n++] = (struct prov_option){ choices[i].key, choices[i].words[choice_of(conf, i)] };
+    for (size_t i = 0; i < PROV_COUNT(texts); i++) {
+        if (text_of(conf, i) != NULL)
+            options[n++] = (struct prov_option){ texts[i].key, text_of(conf, i) };
+    }
     require(prov_conf_load(options, n, &again, NULL) == PROV_OK);
-    require(same(conf, &again));
+    require_same(conf, &again);
     prov_conf_release(&again);
 }
 
 static void check_refusal(const struct prov_conf *conf, const struct prov_err *err)
 {
     require(conf->db_path == NULL && conf->account_id == NULL && conf->region == NULL);
+    require(conf->hook_dir == NULL && conf->hook_cafile == NULL);
     require(err->rc == PROV_EINVAL && err->code != NULL);
     require(strncmp(err->text, "plugin_opt_", 11) == 0);
     require(strlen(err->text) < sizeof err->text - 1); /* nothing was cut off its end */

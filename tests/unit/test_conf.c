@@ -53,6 +53,18 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(conf.session_resumption, PROV_RESUMPTION_OFF);
     assert_int_equal(conf.worker_threads, 2);
     assert_int_equal(conf.queue_limit, 10000);
+    assert_int_equal(conf.hook_timeout_ms, 5000);
+    assert_int_equal(conf.hook_limit, 16);
+    assert_string_equal(conf.hook_dir, "/etc/mosquitto/provisioning/hooks");
+    assert_null(conf.hook_cafile); /* the system's authorities */
+    assert_int_equal(conf.sys_interval, 10);
+    assert_int_equal(conf.presence_events, PROV_PRESENCE_ON);
+    assert_int_equal(conf.address_per_s, 100);
+    assert_int_equal(conf.address_burst, 1000);
+    assert_int_equal(conf.certificate_per_s, 10);
+    assert_int_equal(conf.certificate_burst, 100);
+    assert_int_equal(conf.ca_per_s, 2000);
+    assert_int_equal(conf.ca_burst, 5000);
     prov_conf_release(&conf);
     assert_zeroed(&conf);
     prov_conf_release(&conf);
@@ -62,12 +74,29 @@ static void defaults_are_those_of_the_design(void **state)
 static void every_option_reaches_its_field_and_no_other(void **state)
 {
     static const struct prov_option options[] = {
-        { "queue_limit", "16" },           { "worker_threads", "64" },
-        { "other_clients", "allow" },      { "on_denied", "disconnect" },
-        { "first_connect_wait_ms", "10" }, { "first_connect", "accept" },
-        { "region", "eu-west-1" },         { "account_id", "123456789012" },
-        { "db_max_mb", "16777216" },       { "db_path", "/srv/registry" },
+        { "queue_limit", "16" },
+        { "worker_threads", "64" },
+        { "other_clients", "allow" },
+        { "on_denied", "disconnect" },
+        { "first_connect_wait_ms", "10" },
+        { "first_connect", "accept" },
+        { "region", "eu-west-1" },
+        { "account_id", "123456789012" },
+        { "db_max_mb", "16777216" },
+        { "db_path", "/srv/registry" },
         { "session_resumption", "on" },
+        { "hook_timeout_ms", "100" },
+        { "hook_limit", "1000" },
+        { "hook_dir", "/srv/hooks" },
+        { "hook_cafile", "/srv/ca.pem" },
+        { "sys_interval", "65535" },
+        { "presence_events", "off" },
+        { "address_per_s", "1" },
+        { "address_burst", "2" },
+        { "certificate_per_s", "3" },
+        { "certificate_burst", "4" },
+        { "ca_per_s", "5" },
+        { "ca_burst", "6" },
     };
     struct prov_conf conf;
     struct prov_err err;
@@ -85,6 +114,18 @@ static void every_option_reaches_its_field_and_no_other(void **state)
     assert_int_equal(conf.session_resumption, PROV_RESUMPTION_ON);
     assert_int_equal(conf.worker_threads, 64);
     assert_int_equal(conf.queue_limit, 16);
+    assert_int_equal(conf.hook_timeout_ms, 100);
+    assert_int_equal(conf.hook_limit, 1000);
+    assert_string_equal(conf.hook_dir, "/srv/hooks");
+    assert_string_equal(conf.hook_cafile, "/srv/ca.pem");
+    assert_int_equal(conf.sys_interval, 65535);
+    assert_int_equal(conf.presence_events, PROV_PRESENCE_OFF);
+    assert_int_equal(conf.address_per_s, 1);
+    assert_int_equal(conf.address_burst, 2);
+    assert_int_equal(conf.certificate_per_s, 3);
+    assert_int_equal(conf.certificate_burst, 4);
+    assert_int_equal(conf.ca_per_s, 5);
+    assert_int_equal(conf.ca_burst, 6);
     prov_conf_release(&conf);
 }
 
@@ -110,6 +151,24 @@ static void good_values_are_taken(void **state)
         { "worker_threads", "0064" },
         { "queue_limit", "16" },
         { "queue_limit", "1000000" },
+        { "hook_timeout_ms", "60000" },
+        { "hook_limit", "1" },
+        { "hook_dir", "/" },
+        { "hook_cafile", "/etc/ssl/hooks.pem" },
+        { "sys_interval", "0" },
+        { "presence_events", "on" },
+        { "address_per_s", "0" },
+        { "address_per_s", "1000000" },
+        { "address_burst", "1" },
+        { "address_burst", "1000000" },
+        { "certificate_per_s", "0" },
+        { "certificate_per_s", "1000000" },
+        { "certificate_burst", "1" },
+        { "certificate_burst", "1000000" },
+        { "ca_per_s", "0" },
+        { "ca_per_s", "1000000" },
+        { "ca_burst", "1" },
+        { "ca_burst", "1000000" },
     };
     struct prov_conf conf;
     struct prov_err err;
@@ -166,6 +225,25 @@ static void bad_values_are_refused_with_key_value_range_and_default(void **state
         { "db_path", "", "\"\"", path_range },
         { "db_path", "relative/path", "relative/path", path_range },
         { "db_path", "/new\nline", "\"/new\\x0aline\"", path_range },
+        { "hook_timeout_ms", "99", "99", "expected 100 to 60000 (default 5000)" },
+        { "hook_timeout_ms", "60001", "60001", "expected 100 to 60000 (default 5000)" },
+        { "hook_limit", "0", "0", "expected 1 to 1000 (default 16)" },
+        { "hook_limit", "1001", "1001", "expected 1 to 1000 (default 16)" },
+        { "hook_dir", "hooks", "hooks",
+          "expected an absolute path (default /etc/mosquitto/provisioning/hooks)" },
+        { "hook_cafile", "", "\"\"", "expected an absolute path (default the system's)" },
+        { "hook_cafile", "ca.pem", "ca.pem", "expected an absolute path (default the system's)" },
+        { "sys_interval", "65536", "65536", "expected 0 to 65535 (default 10)" },
+        { "presence_events", "yes", "yes", "expected off|on (default on)" },
+        { "address_per_s", "1000001", "1000001", "expected 0 to 1000000 (default 100)" },
+        { "address_burst", "0", "0", "expected 1 to 1000000 (default 1000)" },
+        { "address_burst", "1000001", "1000001", "expected 1 to 1000000 (default 1000)" },
+        { "certificate_per_s", "1000001", "1000001", "expected 0 to 1000000 (default 10)" },
+        { "certificate_burst", "0", "0", "expected 1 to 1000000 (default 100)" },
+        { "certificate_burst", "1000001", "1000001", "expected 1 to 1000000 (default 100)" },
+        { "ca_per_s", "1000001", "1000001", "expected 0 to 1000000 (default 2000)" },
+        { "ca_burst", "0", "0", "expected 1 to 1000000 (default 5000)" },
+        { "ca_burst", "1000001", "1000001", "expected 1 to 1000000 (default 5000)" },
     };
     char expected[320];
     struct prov_conf conf;
@@ -218,6 +296,9 @@ static void unknown_key_is_refused_with_the_nearest_one(void **state)
         { "first_connect_wait", "first_connect_wait", "first_connect_wait_ms" },
         { "other_client", "other_client", "other_clients" },
         { "regoin", "regoin", "region" },
+        { "address_pers", "address_pers", "address_per_s" },
+        { "certificates_per_s", "certificates_per_s", "certificate_per_s" },
+        { "hook_timeout", "hook_timeout", "hook_timeout_ms" },
         { "plugin_opt_region", "plugin_opt_region", NULL },
         { "password_file", "password_file", NULL },
         { "x", "x", NULL },
@@ -279,7 +360,12 @@ static void first_mistake_is_the_one_reported(void **state)
 
 static void missing_memory_is_reported_and_leaves_nothing(void **state)
 {
-    static const struct prov_option options[] = { { "db_path", "/a" }, { "region", "eu" } };
+    static const struct prov_option options[] = {
+        { "db_path", "/a" },
+        { "region", "eu" },
+        { "hook_dir", "/b" },
+        { "hook_cafile", "/c" },
+    };
     struct prov_conf conf;
     struct prov_err err;
     enum prov_rc rc = PROV_ENOMEM;
@@ -299,7 +385,7 @@ static void missing_memory_is_reported_and_leaves_nothing(void **state)
         assert_zeroed(&conf);
     }
     fail_malloc = 0;
-    assert_int_equal(n, 4); /* one default, two values */
+    assert_int_equal(n, 7); /* two defaults, four values */
     prov_conf_release(&conf);
 }
 
@@ -325,7 +411,7 @@ static void describe_row(void *ctx, const char *key, const char *fallback, const
     described.keys[described.n] = key;
     (void)prov_span_copy(prov_span_str(range), described.ranges[described.n], 64);
     described.n++;
-    if (strcmp(fallback, "the store's") != 0) {
+    if (strncmp(fallback, "the ", 4) != 0) {
         assert_int_equal(load_one(key, fallback, &conf, &err), PROV_OK);
         prov_conf_release(&conf);
     }
@@ -337,10 +423,14 @@ static void describe_row(void *ctx, const char *key, const char *fallback, const
 static void description_lists_every_option_once_with_a_default_that_loads(void **state)
 {
     static const char *const keys[] = {
-        "db_path",        "db_max_mb",     "account_id",
-        "region",         "first_connect", "first_connect_wait_ms",
-        "on_denied",      "other_clients", "session_resumption",
-        "worker_threads", "queue_limit",
+        "db_path",        "db_max_mb",         "account_id",
+        "region",         "first_connect",     "first_connect_wait_ms",
+        "on_denied",      "other_clients",     "session_resumption",
+        "worker_threads", "queue_limit",       "hook_timeout_ms",
+        "hook_limit",     "hook_dir",          "hook_cafile",
+        "sys_interval",   "presence_events",   "address_per_s",
+        "address_burst",  "certificate_per_s", "certificate_burst",
+        "ca_per_s",       "ca_burst",
     };
     (void)state;
 
@@ -351,6 +441,58 @@ static void description_lists_every_option_once_with_a_default_that_loads(void *
     assert_string_equal(described.ranges[0], "an absolute path");
     assert_string_equal(described.ranges[1], "0 to 16777216");
     assert_string_equal(described.ranges[4], "drop|accept");
+}
+
+/* ---- the guide --------------------------------------------------------------------------------
+ */
+
+/* "100 to 60000" and "an absolute path" as they are; "off|on" as "`off`, `on`". */
+static void guide_range(const char *range, char out[static 128])
+{
+    const char *bar = strchr(range, '|');
+
+    if (bar != NULL)
+        (void)snprintf(out, 128, "`%.*s`, `%s`", (int)(bar - range), range, bar + 1);
+    else if (strstr(range, "a-z") != NULL)
+        (void)snprintf(out, 128, "1 to 32 of `a-z`, `0-9`, `-`");
+    else
+        (void)snprintf(out, 128, "%s", range);
+}
+
+static void guide_row(void *ctx, const char *key, const char *fallback, const char *range,
+                      const char *meaning)
+{
+    const bool in_words = strncmp(fallback, "the ", 4) == 0;
+    char wanted[256], shown[128];
+    (void)meaning;
+
+    guide_range(range, shown);
+    (void)snprintf(wanted, sizeof wanted, "| `%s` | %s%s%s | %s | ", key, in_words ? "" : "`",
+                   fallback, in_words ? "" : "`", shown);
+    if (strstr(ctx, wanted) == NULL)
+        fail_msg("docs/guide.md has no row that begins: %s", wanted);
+}
+
+static void guide_has_a_row_for_every_option_with_its_default_and_range(void **state)
+{
+    static const char here[] = __FILE__;
+    const char *cut = strstr(here, "tests/unit/");
+    char path[512], *text;
+    size_t n;
+    FILE *file;
+    (void)state;
+
+    assert_non_null(cut);
+    (void)snprintf(path, sizeof path, "%.*sdocs/guide.md", (int)(cut - here), here);
+    file = fopen(path, "rb");
+    text = calloc(1, 1u << 20);
+    if (file == NULL || text == NULL)
+        fail_msg("cannot read %s", path);
+    n = fread(text, 1, (1u << 20) - 1, file);
+    (void)fclose(file);
+    assert_true(n != 0);
+    prov_conf_describe(guide_row, text);
+    free(text);
 }
 
 int main(void)
@@ -366,6 +508,7 @@ int main(void)
         cmocka_unit_test(first_mistake_is_the_one_reported),
         cmocka_unit_test(missing_memory_is_reported_and_leaves_nothing),
         cmocka_unit_test(description_lists_every_option_once_with_a_default_that_loads),
+        cmocka_unit_test(guide_has_a_row_for_every_option_with_its_default_and_range),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
