@@ -72,9 +72,15 @@ static struct prov_session *away_session(struct prov_plugin *pl, const char *cli
 
 /* ---- clients that are not ours --------------------------------------------------------------- */
 
-static int leave_to_others(struct prov_plugin *pl)
+/* Whoever may write there rules the registry: `other_clients allow` does not mean that. */
+static bool is_control(const struct mosquitto_evt_acl_check *ev)
 {
-    if (pl->conf.other_clients == PROV_OTHERS_ALLOW)
+    return ev->access == MOSQ_ACL_WRITE && strncmp(ev->topic, "$CONTROL/", 9) == 0;
+}
+
+static int leave_to_others(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
+{
+    if (pl->conf.other_clients == PROV_OTHERS_ALLOW && !is_control(ev))
         return MOSQ_ERR_SUCCESS;
     if (pl->compat.defer_denies && !pl->told_others) {
         pl->told_others = true;
@@ -105,17 +111,17 @@ static int skipped(struct prov_plugin *pl, const struct mosquitto *client)
  * No session under this pointer. Connected with a certificate: it got past us. Otherwise it is not
  * connected: a device's session that is waiting for it, or somebody else's.
  */
-static int stranger(struct prov_plugin *pl, const struct mosquitto *client,
+static int stranger(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev,
                     struct prov_session **session)
 {
-    const char *client_id = mosquitto_client_id(client);
-    X509 *leaf = mosquitto_client_certificate(client);
+    const char *client_id = mosquitto_client_id(ev->client);
+    X509 *leaf = mosquitto_client_certificate(ev->client);
 
     X509_free(leaf);
     if (leaf != NULL)
-        return skipped(pl, client);
+        return skipped(pl, ev->client);
     *session = client_id != NULL ? away_session(pl, client_id) : NULL;
-    return *session != NULL ? MOSQ_ERR_SUCCESS : leave_to_others(pl);
+    return *session != NULL ? MOSQ_ERR_SUCCESS : leave_to_others(pl, ev);
 }
 
 /* ---- devices --------------------------------------------------------------------------------- */
@@ -145,7 +151,7 @@ static SELDOM int deny(struct prov_plugin *pl, struct prov_session *session,
         return MOSQ_ERR_ACL_DENIED;
     prov_report(pl, &refusal);
     if (pl->conf.on_denied == PROV_DENIED_DISCONNECT)
-        prov_sessions_kick(pl->sessions, session);
+        prov_sessions_kick(pl->sessions, session, refusal.reason);
     return MOSQ_ERR_ACL_DENIED;
 }
 
@@ -187,12 +193,27 @@ static SELDOM struct prov_session *absent_session(struct prov_plugin *pl,
         session = NULL;
     if (session == NULL) {
         prov_changes_follow(pl); /* a queue outlives ticks: what is revoked gets nothing more */
-        *code = stranger(pl, ev->client, &session);
+        *code = stranger(pl, ev, &session);
     }
     if (session == NULL || session->kind != PROV_SESSION_OTHER)
         return session;
-    *code = leave_to_others(pl);
+    *code = leave_to_others(pl, ev);
     return NULL;
+}
+
+/*
+ * What was queued for a session while its certificate was not ACTIVE is never delivered: when
+ * BASIC_AUTH has let it in again, Mosquitto asks about each queued message (connection_check_acl),
+ * before anything else of this client's.
+ */
+static SELDOM bool is_emptied(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
+{
+    if (pl->emptying != ev->client)
+        return false;
+    if (ev->access == MOSQ_ACL_READ)
+        return true;
+    pl->emptying = NULL;
+    return false;
 }
 
 int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
@@ -200,6 +221,9 @@ int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check 
     struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
     struct prov_span topic;
     int code;
+
+    if (pl->emptying != NULL && is_emptied(pl, ev))
+        return MOSQ_ERR_ACL_DENIED;
 
     if (session == NULL || session->gone || session->kind != PROV_SESSION_DEVICE) {
         session = absent_session(pl, ev, session, &code);

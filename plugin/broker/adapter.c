@@ -5,10 +5,14 @@
 #include <openssl/x509.h>
 
 #include "acl.h"
+#include "announce.h"
+#include "answers.h"
 #include "contact.h"
 #include "core/ident.h"
+#include "leaving.h"
 #include "report.h"
 #include "run/log.h"
+#include "sys.h"
 #include "trust.h"
 
 #define RELOAD_MS 1000  /* should no tick end a reload: see notice_missing_ticks */
@@ -94,6 +98,37 @@ static bool set_username(struct mosquitto *client, const struct prov_id *cert)
     return mosquitto_set_username(client, hex) == MOSQ_ERR_SUCCESS;
 }
 
+/* What is queued for the session from when its certificate was not ACTIVE is to be dropped: see
+ * prov_acl_check. */
+static void empty_queue(struct prov_plugin *pl, struct prov_tx *tx,
+                        const struct prov_session *session)
+{
+    bool stale = false;
+
+    if (prov_client_stale(tx, prov_span_str(session->client_id), &stale) != PROV_OK || !stale)
+        return;
+    pl->emptying = session->client;
+    prov_client_mark_emptied(pl, session->client_id);
+}
+
+/* The session is a device's from now on. */
+static void welcome(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *session,
+                    const struct prov_cert *cert)
+{
+    session->kind = PROV_SESSION_DEVICE;
+    session->epoch = prov_sessions_epoch(pl->sessions);
+    prov_sessions_set_expiry(pl->sessions, session, cert->not_after_s);
+    prov_sessions_forget_away(pl->sessions, session->client_id);
+    empty_queue(pl, tx, session);
+    remember_session(pl, tx, session->client, session);
+    prov_sessions_set_online(pl->sessions, session, true);
+    prov_metrics_add(pl->metrics, PROV_METRIC_CONNECTS_ACCEPTED, 1);
+    prov_announce_connected(pl, session, cert);
+    pl->newest = session->number;
+    (void)prov_span_copy(prov_span_str(session->client_id), pl->newest_client_id,
+                         sizeof pl->newest_client_id);
+}
+
 /* Asks the policy, and opens the session when it agrees. */
 static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
                   const struct prov_caller *caller, const struct prov_decision *decision)
@@ -118,6 +153,7 @@ static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
                           tx->err != NULL ? tx->err->text : NULL);
     if (prov_policy_decide(policy, &connect) != PROV_ALLOWED) {
         prov_policy_free(policy);
+        prov_announce_connect_failed(pl, &decision->cert, caller->client_id, caller->address);
         return refuse_for(pl, leaf, caller, decision, PROV_REASON_CONNECT_DENIED, NULL);
     }
     session = prov_sessions_open(pl->sessions, caller->client, PROV_SESSION_DEVICE, &decision->cert,
@@ -127,9 +163,7 @@ static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
         return refuse_for(pl, leaf, caller, decision, PROV_REASON_INTERNAL, NULL);
     }
     session->policy = policy;
-    session->epoch = prov_sessions_epoch(pl->sessions);
-    prov_sessions_forget_away(pl->sessions, caller->client_id);
-    remember_session(pl, tx, caller->client, session);
+    welcome(pl, tx, session, &cert);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -170,8 +204,18 @@ static int wait_in_place(struct prov_plugin *pl, X509 *leaf, const struct prov_c
     return code;
 }
 
-static int first_contact(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
-                         const struct prov_decision *decision)
+/* Without delayed authentication only a template can be waited for: a hook takes its time, and
+ * JITR is somebody else's decision (design D3). */
+static bool ends_at_once(struct prov_tx *tx, const struct prov_decision *decision)
+{
+    struct prov_ca ca;
+
+    return prov_ca_get(tx, &decision->ca, &ca) == PROV_OK && ca.template_name.n != 0 &&
+           ca.hook.n == 0;
+}
+
+static int first_contact(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
+                         const struct prov_caller *caller, const struct prov_decision *decision)
 {
     const struct prov_job *job;
     enum prov_rc rc;
@@ -183,6 +227,8 @@ static int first_contact(struct prov_plugin *pl, X509 *leaf, const struct prov_c
         return refusal_code(PROV_REASON_FIRST_CONTACT);
     if (pl->compat.complete_basic_auth != NULL)
         return wait_for_contact(pl, leaf, caller, decision);
+    if (!ends_at_once(tx, decision))
+        return refusal_code(PROV_REASON_FIRST_CONTACT);
     return wait_in_place(pl, leaf, caller, decision, job);
 }
 
@@ -195,6 +241,8 @@ static int other_client(struct prov_plugin *pl, struct prov_tx *tx, struct mosqu
 
     if (client_id == NULL)
         client_id = "";
+    if (prov_answers_under_way(pl, client_id))
+        return MOSQ_ERR_UNKNOWN;
     if (prov_sessions_open(pl->sessions, client, PROV_SESSION_OTHER, NULL, client_id, "") == NULL)
         return MOSQ_ERR_NOMEM;
     if (prov_client_get(tx, prov_span_str(client_id), &cert) == PROV_OK) {
@@ -228,12 +276,33 @@ static enum prov_rc decide(struct prov_plugin *pl, struct prov_tx *tx, X509 *lea
     return rc;
 }
 
+/* The option that says so, for whoever comes more often than it allows; NULL otherwise. Here the
+ * key is proven, so here tokens are taken. */
+static const char *too_often(struct prov_plugin *pl, const struct prov_caller *caller,
+                             const struct prov_decision *decision)
+{
+    const int64_t now_ms = prov_steady_ms();
+
+    if (decision->outcome == PROV_KNOWN)
+        return prov_throttle_connect(pl->throttle, &decision->cert, now_ms) ? NULL
+                                                                            : "certificate_per_s";
+    switch (prov_throttle_newcomer(pl->throttle, caller->address, &decision->ca, now_ms)) {
+    case PROV_THROTTLED_NOT:
+        return NULL;
+    case PROV_THROTTLED_CA:
+        return "ca_per_s";
+    default:
+        return "address_per_s";
+    }
+}
+
 static int device_client(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
                          struct mosquitto *client)
 {
     struct prov_caller caller = { client, mosquitto_client_id(client),
                                   mosquitto_client_address(client) };
     struct prov_decision decision = { 0 };
+    const char *limit;
     enum prov_rc rc;
 
     if (caller.client_id == NULL)
@@ -249,8 +318,13 @@ static int device_client(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
         return refuse(pl, leaf, &caller, &decision, NULL);
     if (!prov_flow_client_id_ok(prov_span_str(caller.client_id)))
         return refuse_for(pl, leaf, &caller, &decision, PROV_REASON_CLIENT_ID, NULL);
+    if (prov_answers_under_way(pl, caller.client_id))
+        return refuse_for(pl, leaf, &caller, &decision, PROV_REASON_TAKEOVER, NULL);
+    limit = too_often(pl, &caller, &decision);
+    if (limit != NULL)
+        return refuse_for(pl, leaf, &caller, &decision, PROV_REASON_THROTTLED, limit);
     if (decision.outcome == PROV_NEW)
-        return first_contact(pl, leaf, &caller, &decision);
+        return first_contact(pl, tx, leaf, &caller, &decision);
     return let_in(pl, tx, leaf, &caller, &decision);
 }
 
@@ -298,6 +372,7 @@ int prov_on_basic_auth(int event, void *data, void *userdata)
     int code;
 
     (void)event;
+    pl->emptying = NULL;
     prov_attend(pl);
     if (prov_read(pl, &tx, &err) != PROV_OK) {
         prov_log(PROV_LOG_ERROR, "store-unreadable text=\"%s\"", err.text);
@@ -337,13 +412,13 @@ static int answer(struct prov_plugin *pl, struct prov_tx *tx, struct prov_sessio
         return MOSQ_ERR_UNKNOWN; /* the first contact told why */
     if (prov_rights_policy(pl->rights, tx, &cert, &who, &waiting->policy) != PROV_OK)
         return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
-    if (prov_policy_decide(waiting->policy, &connect) != PROV_ALLOWED)
+    if (prov_policy_decide(waiting->policy, &connect) != PROV_ALLOWED) {
+        prov_announce_connect_failed(pl, &waiting->cert, waiting->client_id, waiting->address);
         return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_CONNECT_DENIED, NULL);
+    }
     if (!set_username(waiting->client, &waiting->cert))
         return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
-    waiting->kind = PROV_SESSION_DEVICE;
-    waiting->epoch = prov_sessions_epoch(pl->sessions);
-    remember_session(pl, tx, waiting->client, waiting);
+    welcome(pl, tx, waiting, &cert);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -382,26 +457,6 @@ int prov_on_acl_check(int event, void *data, void *userdata)
     return prov_acl_check(pl, data);
 }
 
-int prov_on_disconnect(int event, void *data, void *userdata)
-{
-    const struct mosquitto_evt_disconnect *ev = data;
-    struct prov_plugin *pl = userdata;
-    struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
-
-    (void)event;
-    if (session != NULL)
-        prov_sessions_close(pl->sessions, session);
-    return MOSQ_ERR_SUCCESS;
-}
-
-static void kick_marked(struct prov_plugin *pl)
-{
-    struct prov_session *session;
-
-    while ((session = prov_sessions_next_kick(pl->sessions)) != NULL)
-        (void)mosquitto_kick_client_by_clientid(session->client_id, true);
-}
-
 /* Under load there are hundreds of thousands of ticks a second. The coarse clock moves some hundred
  * times. */
 static bool time_passed(struct prov_plugin *pl)
@@ -423,9 +478,16 @@ int prov_on_tick(int event, void *data, void *userdata)
     (void)data;
     pl->ticks = true;
     pl->reload_ms = 0;
-    if (prov_pool_ready(pl->pool) || time_passed(pl))
+    if (time_passed(pl)) {
         prov_attend(pl);
-    kick_marked(pl);
+        prov_sys_tick(pl);
+    } else if (prov_pool_ready(pl->pool)) {
+        prov_attend(pl);
+    }
+    prov_answers_send(pl);
+    prov_leaving_tick(pl);
+    pl->newest = 0;
+    pl->emptying = NULL;
     prov_sessions_reap(pl->sessions);
     return MOSQ_ERR_SUCCESS;
 }

@@ -10,7 +10,6 @@
 /* Mosquitto's callbacks (mosquitto_callback_register); userdata is a struct prov_plugin. */
 int prov_on_basic_auth(int event, void *data, void *userdata);
 int prov_on_acl_check(int event, void *data, void *userdata);
-int prov_on_disconnect(int event, void *data, void *userdata);
 int prov_on_tick(int event, void *data, void *userdata);
 int prov_on_reload(int event, void *data, void *userdata);
 

@@ -14,16 +14,17 @@ struct follow {
 static void cert_changed(struct prov_plugin *pl, struct prov_tx *tx, const struct prov_id *id)
 {
     struct prov_session *session = prov_sessions_of(pl->sessions, id);
+    enum prov_reason why = PROV_REASON_CERT_DELETED;
     struct prov_cert cert;
-    bool active;
 
     if (session == NULL)
         return;
-    active = prov_cert_get(tx, id, &cert) == PROV_OK && cert.status == PROV_CERT_ACTIVE;
+    if (prov_cert_get(tx, id, &cert) == PROV_OK)
+        why = prov_flow_status_reason(cert.status);
     for (; session != NULL; session = session->next) {
         session->stale = true;
-        if (!active)
-            prov_sessions_kick(pl->sessions, session);
+        if (why != PROV_REASON_NONE)
+            prov_sessions_kick(pl->sessions, session, why);
     }
 }
 

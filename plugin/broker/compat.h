@@ -19,6 +19,8 @@
 /* Values that 2.0's headers do not have (mosquitto/defs.h of 2.1.2). */
 #define PROV_MOSQ_AUTH_DELAYED (-5)
 #define PROV_MOSQ_PLUGIN_IGNORE 32
+#define PROV_MOSQ_SESSION_TAKEN_OVER 142
+#define PROV_MOSQ_ADMINISTRATIVE_ACTION 152
 
 struct prov_compat {
     /* 2.1: answers a CONNECT for which BASIC_AUTH returned PROV_MOSQ_AUTH_DELAYED; NULL on 2.0 */

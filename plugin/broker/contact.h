@@ -30,5 +30,7 @@ PROV_MUST_USE enum prov_rc prov_contact_submit(struct prov_plugin *pl, X509 *lea
  * more. */
 void prov_client_remember(struct prov_plugin *pl, const char *client_id,
                           const struct prov_id *cert);
+/* Remembers that the session's queue was dropped. */
+void prov_client_mark_emptied(struct prov_plugin *pl, const char *client_id);
 
 #endif

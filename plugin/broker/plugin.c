@@ -5,12 +5,16 @@
 #include <time.h>
 
 #include "adapter.h"
+#include "answers.h"
 #include "changes.h"
 #include "contact.h"
+#include "control.h"
 #include "core/feed.h"
+#include "leaving.h"
 #include "report.h"
 #include "run/log.h"
 #include "store/store_lmdb.h"
+#include "sys.h"
 #include "trust.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -21,10 +25,16 @@
 static const struct {
     int event;
     int (*call)(int event, void *data, void *userdata);
+    const char *topic;
+    bool since_2_1;
 } callbacks[] = {
-    { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth }, { MOSQ_EVT_ACL_CHECK, prov_on_acl_check },
-    { MOSQ_EVT_DISCONNECT, prov_on_disconnect }, { MOSQ_EVT_TICK, prov_on_tick },
-    { MOSQ_EVT_RELOAD, prov_on_reload },
+    { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth, NULL, false },
+    { MOSQ_EVT_ACL_CHECK, prov_on_acl_check, NULL, false },
+    { MOSQ_EVT_DISCONNECT, prov_on_disconnect, NULL, false },
+    { MOSQ_EVT_TICK, prov_on_tick, NULL, false },
+    { MOSQ_EVT_RELOAD, prov_on_reload, NULL, false },
+    { MOSQ_EVT_CONTROL, prov_on_control, PROV_CONTROL_TOPIC, false },
+    { PROV_EVT_CLIENT_OFFLINE, prov_on_client_offline, NULL, true },
 };
 
 int64_t prov_now_ms(void)
@@ -32,6 +42,14 @@ int64_t prov_now_ms(void)
     struct timespec now = { 0 };
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t prov_steady_ms(void)
+{
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -166,6 +184,34 @@ static enum prov_rc start_threads(struct prov_plugin *pl)
     return prov_pool_new(&conf, &pl->pool);
 }
 
+static enum prov_rc start_hooks(struct prov_plugin *pl)
+{
+    const struct prov_hooks_conf conf = {
+        .dir = pl->conf.hook_dir,
+        .cafile = pl->conf.hook_cafile,
+        .timeout_ms = (unsigned)pl->conf.hook_timeout_ms,
+        .limit = (unsigned)pl->conf.hook_limit,
+    };
+
+    return prov_hooks_new(&conf, &pl->hooks);
+}
+
+/* Without the file they are counted all the same, for $SYS. */
+static enum prov_rc start_metrics(struct prov_plugin *pl)
+{
+    struct prov_err err = { 0 };
+    enum prov_rc rc;
+
+    rc = prov_metrics_new(pl->conf.db_path, pl->started_ms, &pl->metrics, &err);
+    if (rc == PROV_OK || rc == PROV_ENOMEM)
+        return rc;
+    prov_log(PROV_LOG_WARNING,
+             "no-metrics-file text=\"%s: `provctl status` cannot tell of this "
+             "broker\"",
+             err.text);
+    return prov_metrics_new(NULL, pl->started_ms, &pl->metrics, &err);
+}
+
 static enum prov_rc make_parts(struct prov_plugin *pl, struct prov_err *err)
 {
     enum prov_rc rc;
@@ -180,6 +226,14 @@ static enum prov_rc make_parts(struct prov_plugin *pl, struct prov_err *err)
     if (rc == PROV_OK)
         rc = prov_contacts_new(&pl->contacts);
     if (rc == PROV_OK)
+        rc = prov_answers_new(&pl->answers);
+    if (rc == PROV_OK)
+        rc = prov_throttle_new(&pl->conf, &pl->throttle);
+    if (rc == PROV_OK)
+        rc = start_metrics(pl);
+    if (rc == PROV_OK)
+        rc = start_hooks(pl);
+    if (rc == PROV_OK)
         rc = start_threads(pl);
     if (rc == PROV_ENOMEM)
         return prov_nomem(err);
@@ -191,7 +245,10 @@ static enum prov_rc register_callbacks(struct prov_plugin *pl, struct prov_err *
     int code;
 
     for (size_t i = 0; i < PROV_COUNT(callbacks); i++) {
-        code = mosquitto_callback_register(pl->id, callbacks[i].event, callbacks[i].call, NULL, pl);
+        if (callbacks[i].since_2_1 && pl->compat.complete_basic_auth == NULL)
+            continue;
+        code = mosquitto_callback_register(pl->id, callbacks[i].event, callbacks[i].call,
+                                           callbacks[i].topic, pl);
         if (code != MOSQ_ERR_SUCCESS)
             return prov_fail(err, PROV_EBUG, "InternalFailureException",
                              "the broker does not take the callback for event %d (%d)",
@@ -222,10 +279,17 @@ static enum prov_rc start(struct prov_plugin *pl, const struct mosquitto_opt *op
 static void stop(struct prov_plugin *pl)
 {
     for (size_t i = 0; i < PROV_COUNT(callbacks); i++)
-        (void)mosquitto_callback_unregister(pl->id, callbacks[i].event, callbacks[i].call, NULL);
+        (void)mosquitto_callback_unregister(pl->id, callbacks[i].event, callbacks[i].call,
+                                            callbacks[i].topic);
     prov_trust_stop(pl->trust);
+    prov_hooks_stop(pl->hooks); /* what is parked comes back to the pool */
     prov_pool_free(pl->pool);
+    prov_hooks_free(pl->hooks);
     prov_wake_free(pl->wake);
+    prov_sys_stop(pl);
+    prov_metrics_free(pl->metrics);
+    prov_throttle_free(pl->throttle);
+    prov_answers_free(pl->answers);
     prov_contacts_free(pl->contacts);
     prov_reports_free(pl->reports);
     prov_sessions_free(pl->sessions);

@@ -13,10 +13,14 @@
 #include "core/flow.h"
 #include "core/rights.h"
 #include "run/conf.h"
+#include "run/hook.h"
+#include "run/metrics.h"
 #include "run/pool.h"
+#include "run/throttle.h"
 #include "run/wake.h"
 #include "sessions.h"
 
+struct prov_answers;
 struct prov_reports;
 struct prov_contacts;
 struct prov_trust;
@@ -28,12 +32,21 @@ struct prov_plugin {
     struct prov_store *store;
     struct prov_wake *wake; /* NULL: finished work waits for the next tick */
     struct prov_pool *pool;
+    struct prov_hooks *hooks;
+    struct prov_throttle *throttle;
+    struct prov_metrics *metrics;
     struct prov_rights *rights;
     struct prov_issuers *issuers;
     struct prov_sessions *sessions;
     struct prov_reports *reports;
     struct prov_contacts *contacts;
+    struct prov_answers *answers;
     struct prov_trust *trust;
+    unsigned control_requests; /* under way */
+    uint64_t last_presence;    /* the version number handed out last */
+    uint64_t newest;           /* session let in since the last tick, the last of them; 0: none */
+    char newest_client_id[PROV_MAX_CLIENT_ID + 1];
+    const struct mosquitto *emptying; /* let in just now, its queue to be dropped; may be NULL */
     prov_attempt_id last_attempt;
     uint64_t store_version, feed_seq; /* up to where the change feed has been followed */
     int64_t started_ms;
@@ -41,12 +54,18 @@ struct prov_plugin {
     struct timespec attended; /* by the coarse clock, at the last tick that did */
     int64_t reload_ms; /* when a reload began whose second look at all clients may go on; 0: none */
     /* what is said once, or not too often */
-    int64_t told_changes_ms;
+    int64_t told_changes_ms, told_event_ms, told_metrics_ms;
+    int64_t sampled_ms, published_ms;         /* steady: metrics written, and told below $SYS */
+    uint64_t told_metrics[PROV_METRIC_COUNT]; /* as they were told there */
+    bool told_any_metric;
     bool told_others, told_no_ticks;
 };
 
 /* Milliseconds since 1970. */
 int64_t prov_now_ms(void);
+
+/* Milliseconds of a clock that does not go back. */
+int64_t prov_steady_ms(void);
 
 /* A reading transaction in *tx, with err for its errors; ended with prov_txn_abort(tx->txn). */
 PROV_MUST_USE enum prov_rc prov_read(struct prov_plugin *pl, struct prov_tx *tx,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/ident.h"
+#include "sys.h"
 
 #define MAX_WAITING 256 /* attempts submitted and not yet written */
 #define RECENT 1024     /* refusals remembered to see repetitions; a power of two */
@@ -36,6 +37,11 @@ prov_attempt_id prov_report_attempt(struct prov_plugin *pl)
 {
     pl->last_attempt = prov_attempt_next_id(pl->last_attempt, prov_now_ms());
     return pl->last_attempt;
+}
+
+uint64_t prov_reports_dropped(const struct prov_reports *reports)
+{
+    return reports->dropped;
 }
 
 /* ---- repetitions ----------------------------------------------------------------------------- */
@@ -223,11 +229,13 @@ void prov_report(struct prov_plugin *pl, const struct prov_refusal *r)
     struct prov_attempt attempt = { .reason = r->reason, .cert = r->cert, .ca = r->ca };
     struct report_job *job;
 
+    prov_sys_refused(pl, r->reason);
     attempt.at_ms = prov_now_ms();
     if (repeated(pl->reports, r, attempt.at_ms, &attempt.repeats))
         return;
     attempt.id = prov_report_attempt(pl);
-    prov_report_log(PROV_LOG_NOTICE, "refused", attempt.id, r);
+    prov_report_log(r->reason == PROV_REASON_THROTTLED ? PROV_LOG_AUDIT : PROV_LOG_NOTICE,
+                    "refused", attempt.id, r);
     job = pl->reports->waiting < MAX_WAITING ? make_job(pl, r, &attempt) : NULL;
     if (job == NULL) {
         tell_dropped(pl->reports, attempt.at_ms);

@@ -28,6 +28,9 @@ void prov_report(struct prov_plugin *pl, const struct prov_refusal *refusal);
 void prov_report_log(enum prov_level level, const char *outcome, prov_attempt_id attempt,
                      const struct prov_refusal *refusal);
 
+/* How many refusals were not recorded, for they came too fast. */
+uint64_t prov_reports_dropped(const struct prov_reports *reports);
+
 /* A fresh attempt id. */
 prov_attempt_id prov_report_attempt(struct prov_plugin *pl);
 

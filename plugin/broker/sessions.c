@@ -19,12 +19,17 @@ struct prov_sessions {
     struct peers *by_cert;
     struct prov_session *to_reap, *to_kick;
     uint64_t last_number, epoch;
+    int64_t first_expiry_s;
+    unsigned online;
 };
 
 enum prov_rc prov_sessions_new(struct prov_sessions **out)
 {
     *out = calloc(1, sizeof **out);
-    return *out != NULL ? PROV_OK : PROV_ENOMEM;
+    if (*out == NULL)
+        return PROV_ENOMEM;
+    (*out)->first_expiry_s = INT64_MAX;
+    return PROV_OK;
 }
 
 /* ---- of one certificate ---------------------------------------------------------------------- */
@@ -115,6 +120,18 @@ static struct prov_session *make(struct prov_sessions *table, enum prov_session_
     return NULL;
 }
 
+void prov_sessions_set_online(struct prov_sessions *table, struct prov_session *session,
+                              bool online)
+{
+    table->online += (unsigned)online - (unsigned)session->online;
+    session->online = online;
+}
+
+unsigned prov_sessions_online(const struct prov_sessions *table)
+{
+    return table->online;
+}
+
 /* Frees a session that no hash has any more. */
 static void destroy(struct prov_sessions *table, struct prov_session *session)
 {
@@ -122,7 +139,9 @@ static void destroy(struct prov_sessions *table, struct prov_session *session)
         LL_DELETE2(table->to_kick, session, kick_next);
     if (session->kind != PROV_SESSION_OTHER)
         leave_peers(table, session);
+    prov_sessions_set_online(table, session, false);
     prov_policy_free(session->policy);
+    free(session->thing);
     free(session);
 }
 
@@ -186,11 +205,13 @@ void prov_sessions_reap(struct prov_sessions *table)
 
 /* ---- disconnecting --------------------------------------------------------------------------- */
 
-void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session)
+void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session,
+                        enum prov_reason why)
 {
     if (session->kick || session->gone || session->kind != PROV_SESSION_DEVICE)
         return;
     session->kick = true;
+    session->why = why;
     LL_PREPEND2(table->to_kick, session, kick_next);
 }
 
@@ -205,6 +226,36 @@ struct prov_session *prov_sessions_next_kick(struct prov_sessions *table)
             return session;
     }
     return NULL;
+}
+
+/* ---- expiry ---------------------------------------------------------------------------------- */
+
+void prov_sessions_set_expiry(struct prov_sessions *table, struct prov_session *session,
+                              int64_t not_after_s)
+{
+    session->not_after_s = not_after_s;
+    if (not_after_s < table->first_expiry_s)
+        table->first_expiry_s = not_after_s;
+}
+
+int64_t prov_sessions_first_expiry(const struct prov_sessions *table)
+{
+    return table->first_expiry_s;
+}
+
+void prov_sessions_expire(struct prov_sessions *table, int64_t now_s)
+{
+    struct prov_session *session;
+
+    table->first_expiry_s = INT64_MAX;
+    for (session = table->by_client; session != NULL; session = session->hh.next) {
+        if (session->gone || session->kind != PROV_SESSION_DEVICE)
+            continue;
+        if (session->not_after_s < now_s)
+            prov_sessions_kick(table, session, PROV_REASON_EXPIRED);
+        else if (session->not_after_s < table->first_expiry_s)
+            table->first_expiry_s = session->not_after_s;
+    }
 }
 
 /* ---- away ------------------------------------------------------------------------------------ */

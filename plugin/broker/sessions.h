@@ -10,6 +10,7 @@
 
 #include "core/hash.h"
 #include "core/policy.h"
+#include "core/reason.h"
 #include "core/registry.h"
 
 enum prov_session_kind {
@@ -33,7 +34,15 @@ struct prov_session {
     bool barred;    /* its certificate is not ACTIVE: no rights but its Will's, which is sent as it
                        goes */
     bool gone;      /* disconnected; kept until the reaping for the Will's ACL check */
-    bool kick;      /* to be disconnected at the next tick */
+    bool kick;      /* to be disconnected at the next tick… */
+    enum prov_reason why; /* …for this */
+    bool kicked;          /* it is being disconnected by us */
+    bool online;          /* its device is connected */
+    int64_t not_after_s;  /* of the certificate; 0: the session ends with its connection alone */
+    /* as presence events tell of it (reference 6.3); presence 0: it was not told of */
+    uint64_t presence;
+    uint8_t uuid[16];
+    char *thing;                      /* that it is attached to exclusively; NULL: none */
     struct prov_session *prev, *next; /* of the same certificate */
     struct prov_session *reap_next, *kick_next;
     char address[64];
@@ -73,9 +82,24 @@ struct prov_session *prov_sessions_of(struct prov_sessions *table, const struct 
 
 /* To be disconnected at the next tick: not now, since a callback of the client's may be under way.
  */
-void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session);
+void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session,
+                        enum prov_reason why);
 /* Takes the next one to be disconnected off the list; NULL: none. */
 struct prov_session *prov_sessions_next_kick(struct prov_sessions *table);
+
+/* Its device came, or went. */
+void prov_sessions_set_online(struct prov_sessions *table, struct prov_session *session,
+                              bool online);
+/* Devices connected. */
+unsigned prov_sessions_online(const struct prov_sessions *table);
+
+/* Its certificate's end: it is disconnected then. */
+void prov_sessions_set_expiry(struct prov_sessions *table, struct prov_session *session,
+                              int64_t not_after_s);
+/* No session ends before this; INT64_MAX: none ends. */
+int64_t prov_sessions_first_expiry(const struct prov_sessions *table);
+/* Marks those whose certificate has run out to be disconnected. Looks at every session. */
+void prov_sessions_expire(struct prov_sessions *table, int64_t now_s);
 
 /* Is a CONNECT with this client id waiting to be answered? */
 bool prov_sessions_waiting(struct prov_sessions *table, const struct prov_id *cert,

@@ -1,6 +1,8 @@
 #include "trust.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -11,6 +13,8 @@
 #include "core/ident.h"
 #include "report.h"
 #include "run/log.h"
+
+#define JUST_NOW_MS 1000 /* a DISCONNECT is handled sooner than that */
 
 struct prov_trust {
     struct prov_plugin *pl;
@@ -25,6 +29,7 @@ static int verify_error(enum prov_reason reason)
 {
     switch (reason) {
     case PROV_REASON_CERT_REVOKED:
+    case PROV_REASON_CERT_LISTED:
         return X509_V_ERR_CERT_REVOKED; /* certificate_revoked */
     case PROV_REASON_EXPIRED:
         return X509_V_ERR_CERT_HAS_EXPIRED; /* certificate_expired */
@@ -39,7 +44,8 @@ static int verify_error(enum prov_reason reason)
         return X509_V_ERR_CERT_SIGNATURE_FAILURE; /* decrypt_error */
     case PROV_REASON_STORE:
     case PROV_REASON_INTERNAL:
-        return X509_V_ERR_OUT_OF_MEM; /* internal_error */
+    case PROV_REASON_THROTTLED:
+        return X509_V_ERR_OUT_OF_MEM; /* internal_error: not for good */
     case PROV_REASON_LEAF_IS_CA:
     case PROV_REASON_USAGE:
         return X509_V_ERR_INVALID_PURPOSE; /* unsupported_certificate */
@@ -67,10 +73,9 @@ static void peer_address(SSL *ssl, char *out, size_t cap)
         (void)inet_ntop(peer.ss_family, from, out, (socklen_t)cap);
 }
 
-static void report_refusal(struct prov_plugin *pl, SSL *ssl, X509 *leaf,
+static void report_refusal(struct prov_plugin *pl, const char *address, X509 *leaf,
                            const struct prov_decision *decision, const char *detail)
 {
-    char address[64];
     const struct prov_refusal refusal = {
         .reason = decision->reason,
         .cert = decision->cert,
@@ -80,7 +85,6 @@ static void report_refusal(struct prov_plugin *pl, SSL *ssl, X509 *leaf,
         .detail = prov_span_str(detail),
     };
 
-    peer_address(ssl, address, sizeof address);
     prov_report(pl, &refusal);
 }
 
@@ -98,33 +102,84 @@ static void no_resumption(SSL *ssl)
         (void)SSL_SESSION_set_time(session, 1);
 }
 
-static void decide(struct prov_plugin *pl, X509 *leaf, struct prov_decision *decision,
+static void throttle(struct prov_decision *decision, struct prov_err *err, const char *limit)
+{
+    decision->outcome = PROV_REFUSED;
+    decision->reason = PROV_REASON_THROTTLED;
+    (void)snprintf(err->text, sizeof err->text, "%s", limit);
+}
+
+/*
+ * Who comes too often is refused before it costs a public-key operation. Nothing of a registered
+ * certificate's is used up here, where its key is not proven yet.
+ */
+static enum prov_rc admit(struct prov_plugin *pl, struct prov_tx *tx, SSL *ssl, X509 *leaf,
+                          struct prov_decision *decision)
+{
+    const int64_t now_ms = prov_steady_ms();
+    const struct prov_id id = decision->cert;
+    char address[64];
+    enum prov_rc rc;
+
+    rc = prov_flow_admit_known(tx, &id, decision);
+    if (rc == PROV_OK && decision->outcome == PROV_KNOWN &&
+        !prov_throttle_connect_peek(pl->throttle, &id, now_ms))
+        throttle(decision, tx->err, "certificate_per_s");
+    if (rc != PROV_ENOTFOUND)
+        return rc;
+    peer_address(ssl, address, sizeof address);
+    if (prov_throttle_stranger_peek(pl->throttle, address, now_ms))
+        return prov_flow_admit_unknown(pl->issuers, tx, leaf, decision);
+    throttle(decision, tx->err, "address_per_s");
+    return PROV_OK;
+}
+
+static void decide(struct prov_plugin *pl, SSL *ssl, X509 *leaf, struct prov_decision *decision,
                    struct prov_err *err)
 {
     struct prov_tx tx;
-    struct prov_id id;
     enum prov_rc rc;
 
     memset(decision, 0, sizeof *decision);
     decision->outcome = PROV_REFUSED;
-    rc = prov_ident_id(leaf, &id);
+    rc = prov_ident_id(leaf, &decision->cert);
     if (rc == PROV_OK)
         rc = prov_read(pl, &tx, err);
     if (rc == PROV_OK) {
-        rc = prov_flow_admit(pl->issuers, &tx, leaf, &id, decision);
+        rc = admit(pl, &tx, ssl, leaf, decision);
         prov_txn_abort(tx.txn);
     }
-    if (rc == PROV_OK)
+    if (rc == PROV_OK) {
+        if (decision->reason != PROV_REASON_THROTTLED)
+            err->text[0] = '\0'; /* that it is not registered is no news */
         return;
+    }
     decision->outcome = PROV_REFUSED;
     decision->reason = rc == PROV_ESTORE ? PROV_REASON_STORE : PROV_REASON_INTERNAL;
 }
 
+/* Refused in the handshake: told, and one of the address's tokens is gone. */
+static void refuse(struct prov_plugin *pl, SSL *ssl, X509 *leaf,
+                   const struct prov_decision *decision, const struct prov_err *err)
+{
+    char address[64];
+
+    peer_address(ssl, address, sizeof address);
+    (void)prov_throttle_stranger(pl->throttle, address, prov_steady_ms());
+    report_refusal(pl, address, leaf, decision, err->text);
+}
+
+/* What is noted on a certificate, the very object of its connection. */
+struct note {
+    struct prov_decision decision;
+    SSL *ssl; /* the connection; alive for as long as the broker gives the certificate out */
+};
+
 /* BASIC_AUTH gets the same object and finds the decision on it; without memory it decides anew. */
-static void remember(const struct prov_trust *trust, X509 *leaf,
+static void remember(const struct prov_trust *trust, X509 *leaf, SSL *ssl,
                      const struct prov_decision *decision)
 {
-    struct prov_decision *note = X509_get_ex_data(leaf, trust->leaf_index);
+    struct note *note = X509_get_ex_data(leaf, trust->leaf_index);
 
     if (note == NULL) {
         note = malloc(sizeof *note);
@@ -133,7 +188,7 @@ static void remember(const struct prov_trust *trust, X509 *leaf,
             return;
         }
     }
-    *note = *decision;
+    *note = (struct note){ *decision, ssl };
 }
 
 /* The broker's own cafile or capath has the say about a certificate that is not ours. */
@@ -159,10 +214,10 @@ static int verify(X509_STORE_CTX *ctx, void *arg)
         X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
         return 0;
     }
-    decide(trust->pl, leaf, &decision, &err);
+    decide(trust->pl, ssl, leaf, &decision, &err);
     if (decision.outcome != PROV_KNOWN || trust->pl->conf.session_resumption == PROV_RESUMPTION_OFF)
         no_resumption(ssl);
-    remember(trust, leaf, &decision);
+    remember(trust, leaf, ssl, &decision);
     if (decision.outcome == PROV_KNOWN || decision.outcome == PROV_NEW) {
         X509_STORE_CTX_set_error(ctx, X509_V_OK);
         return 1;
@@ -171,7 +226,7 @@ static int verify(X509_STORE_CTX *ctx, void *arg)
         return 1;
     if (decision.outcome == PROV_REFUSED)
         X509_STORE_CTX_set_error(ctx, verify_error(decision.reason));
-    report_refusal(trust->pl, ssl, leaf, &decision, err.text);
+    refuse(trust->pl, ssl, leaf, &decision, &err);
     return 0;
 }
 
@@ -256,5 +311,50 @@ void prov_trust_stop(struct prov_trust *trust)
 
 const struct prov_decision *prov_trust_decision(const struct prov_trust *trust, X509 *leaf)
 {
-    return X509_get_ex_data(leaf, trust->leaf_index);
+    const struct note *note = X509_get_ex_data(leaf, trust->leaf_index);
+
+    return note != NULL ? &note->decision : NULL;
+}
+
+/* Milliseconds since the client last sent anything; 0 when the kernel does not tell. */
+static unsigned silence_ms(const SSL *ssl)
+{
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+
+    if (getsockopt(SSL_get_fd(ssl), IPPROTO_TCP, TCP_INFO, &info, &n) != 0)
+        return 0;
+    return info.tcpi_last_data_recv;
+}
+
+/*
+ * Mosquitto 2.0 does not say why a client goes, but its connection does: its last read found it
+ * closed or broken; or delivered something just now, which then was a DISCONNECT; or the client has
+ * been silent, and the broker closes.
+ */
+static enum prov_disconnect last_read(const SSL *ssl, int keepalive_s)
+{
+    const unsigned silent_ms = silence_ms(ssl);
+
+    if ((SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0 || !SSL_is_init_finished(ssl) ||
+        SSL_want_write(ssl))
+        return PROV_CONNECTION_LOST;
+    if (keepalive_s > 0 && silent_ms >= (unsigned)keepalive_s * 1000)
+        return PROV_KEEP_ALIVE_TIMEOUT;
+    if (!SSL_want_nothing(ssl))
+        return PROV_CONNECTION_LOST;
+    return silent_ms < JUST_NOW_MS ? PROV_BY_CLIENT : PROV_BY_SERVER;
+}
+
+enum prov_disconnect prov_trust_farewell(const struct prov_trust *trust,
+                                         const struct mosquitto *client)
+{
+    X509 *leaf = mosquitto_client_certificate(client);
+    const struct note *note = leaf != NULL ? X509_get_ex_data(leaf, trust->leaf_index) : NULL;
+    const enum prov_disconnect why = note != NULL
+                                         ? last_read(note->ssl, mosquitto_client_keepalive(client))
+                                         : PROV_CONNECTION_LOST;
+
+    X509_free(leaf);
+    return why;
 }

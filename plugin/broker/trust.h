@@ -9,6 +9,7 @@
 #ifndef PROV_TRUST_H
 #define PROV_TRUST_H
 
+#include "core/event.h"
 #include "plugin.h"
 
 /* PROV_EBUG when OpenSSL has no index to give. Nothing of trust may be used after prov_trust_stop.
@@ -22,5 +23,13 @@ void prov_trust_stop(struct prov_trust *trust); /* NULL is accepted */
  * resumed session). Lives as long as the certificate.
  */
 const struct prov_decision *prov_trust_decision(const struct prov_trust *trust, X509 *leaf);
+
+/*
+ * Why a client that disconnects does so, as far as its TLS connection tells; for brokers that do
+ * not say. Only while the broker's DISCONNECT callback runs. PROV_CONNECTION_LOST when nothing is
+ * known (a resumed session).
+ */
+enum prov_disconnect prov_trust_farewell(const struct prov_trust *trust,
+                                         const struct mosquitto *client);
 
 #endif

@@ -132,7 +132,8 @@ PROV_MUST_USE enum prov_rc prov_api_batch_answer(const struct prov_api_batch *ba
 /*
  * For the audit log: each command in order. op is NULL for a command that there is not, command
  * then what was asked for, or "". error is NULL when it went well. subject is what op->about names,
- * with a space between; it may be empty, and holds whatever the request did: escape it.
+ * with a space between, and may be empty. command and subject hold whatever the request did: escape
+ * them. A message that cannot be read is one command of no name.
  */
 void prov_api_batch_each(const struct prov_api_batch *batch,
                          void (*visit)(void *ctx, const struct prov_api_op *op, const char *command,

@@ -99,9 +99,23 @@ static bool read_attempt(struct prov_span key, struct prov_span value, struct pr
     return true;
 }
 
-enum prov_rc prov_attempt_each(struct prov_tx *tx,
-                               bool (*visit)(void *ctx, const struct prov_attempt *attempt),
-                               void *ctx)
+/* A fresh cursor is behind the newest; one that looked for `before` stands on it or behind. */
+static enum prov_rc go_before(struct prov_cursor *cur, prov_attempt_id before)
+{
+    struct prov_span found, value;
+    uint8_t key[8];
+    enum prov_rc rc;
+
+    if (before == 0)
+        return PROV_OK;
+    reg_be64(before, key);
+    rc = prov_cursor_seek(cur, prov_span(key, 8), &found, &value);
+    return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+}
+
+enum prov_rc prov_attempt_each_before(struct prov_tx *tx, prov_attempt_id before,
+                                      bool (*visit)(void *ctx, const struct prov_attempt *attempt),
+                                      void *ctx)
 {
     struct prov_cursor *cur = NULL;
     struct prov_attempt attempt;
@@ -109,8 +123,12 @@ enum prov_rc prov_attempt_each(struct prov_tx *tx,
     enum prov_rc rc;
 
     rc = prov_txn_scan(tx->txn, REG_ATTEMPT, &cur);
-    if (rc != PROV_OK)
+    if (rc == PROV_OK)
+        rc = go_before(cur, before);
+    if (rc != PROV_OK) {
+        prov_cursor_free(cur);
         return reg_store_result(tx, rc);
+    }
     for (rc = prov_cursor_prev(cur, &key, &value); rc == PROV_OK;
          rc = prov_cursor_prev(cur, &key, &value)) {
         if (read_attempt(key, value, &attempt) && !visit(ctx, &attempt))
@@ -118,4 +136,11 @@ enum prov_rc prov_attempt_each(struct prov_tx *tx,
     }
     prov_cursor_free(cur);
     return rc == PROV_ENOTFOUND ? PROV_OK : reg_store_result(tx, rc);
+}
+
+enum prov_rc prov_attempt_each(struct prov_tx *tx,
+                               bool (*visit)(void *ctx, const struct prov_attempt *attempt),
+                               void *ctx)
+{
+    return prov_attempt_each_before(tx, 0, visit, ctx);
 }

@@ -40,5 +40,9 @@ PROV_MUST_USE enum prov_rc prov_attempt_put(struct prov_tx *tx, const struct pro
 PROV_MUST_USE enum prov_rc
 prov_attempt_each(struct prov_tx *tx, bool (*visit)(void *ctx, const struct prov_attempt *attempt),
                   void *ctx);
+/* The same of those that are older than `before`; 0: all. */
+PROV_MUST_USE enum prov_rc
+prov_attempt_each_before(struct prov_tx *tx, prov_attempt_id before,
+                         bool (*visit)(void *ctx, const struct prov_attempt *attempt), void *ctx);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <openssl/x509.h>
 
+#include "crl.h"
 #include "ident.h"
 
 /* ---- issuers --------------------------------------------------------------------------------- */
@@ -88,6 +89,8 @@ _Static_assert(PROV_COUNT(by_status) == PROV_CERT_STATUSES, "a status was added 
 
 enum prov_reason prov_flow_status_reason(enum prov_cert_status status)
 {
+    if (status == PROV_CERT_PENDING_ACTIVATION)
+        return PROV_REASON_CERT_PENDING; /* which may come in, to be provisioned */
     return (size_t)status < PROV_COUNT(by_status) ? by_status[status].reason
                                                   : PROV_REASON_CERT_INACTIVE;
 }
@@ -170,10 +173,23 @@ static enum prov_rc refuse_twin(struct prov_tx *tx, const X509 *leaf, struct pro
     return rc == PROV_ENOTFOUND ? PROV_OK : rc;
 }
 
+/* Nor is one that its CA has revoked. */
+static enum prov_rc refuse_listed(struct prov_tx *tx, const X509 *leaf, struct prov_decision *found)
+{
+    bool listed = false;
+    const enum prov_rc rc = prov_crl_lists(tx, &found->ca, leaf, &listed);
+
+    if (rc == PROV_OK && listed) {
+        found->outcome = PROV_REFUSED;
+        found->reason = PROV_REASON_CERT_LISTED;
+    }
+    return rc;
+}
+
 /* A renewed CA certificate has the name and often the key of the old one: all that signed are asked
  * until one admits. */
-static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
-                                struct prov_decision *out)
+enum prov_rc prov_flow_admit_unknown(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
+                                     struct prov_decision *out)
 {
     struct prov_id candidates[PROV_MAX_CAS_PER_SUBJECT];
     struct prov_decision found = { .outcome = PROV_FOREIGN, .cert = out->cert };
@@ -193,6 +209,8 @@ static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx
     }
     if (rc == PROV_OK && found.outcome == PROV_NEW)
         rc = refuse_twin(tx, leaf, &found);
+    if (rc == PROV_OK && found.outcome == PROV_NEW)
+        rc = refuse_listed(tx, leaf, &found);
     if (found.reason == PROV_REASON_ISSUER_KEY &&
         prov_cert_check_leaf(leaf, tx->now_ms / 1000) == PROV_CERT_MALFORMED)
         found.reason = PROV_REASON_MALFORMED; /* OpenSSL looks at no signature then */
@@ -201,8 +219,8 @@ static enum prov_rc find_issuer(struct prov_issuers *issuers, struct prov_tx *tx
     return rc;
 }
 
-enum prov_rc prov_flow_admit(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
-                             const struct prov_id *id, struct prov_decision *out)
+enum prov_rc prov_flow_admit_known(struct prov_tx *tx, const struct prov_id *id,
+                                   struct prov_decision *out)
 {
     struct prov_cert cert;
     enum prov_rc rc;
@@ -212,11 +230,17 @@ enum prov_rc prov_flow_admit(struct prov_issuers *issuers, struct prov_tx *tx, X
     out->reason = PROV_REASON_STORE;
     out->cert = *id;
     rc = prov_cert_get(tx, id, &cert);
-    if (rc == PROV_ENOTFOUND)
-        return find_issuer(issuers, tx, leaf, out);
     if (rc == PROV_OK)
         admit_registered(&cert, tx->now_ms / 1000, out);
     return rc;
+}
+
+enum prov_rc prov_flow_admit(struct prov_issuers *issuers, struct prov_tx *tx, X509 *leaf,
+                             const struct prov_id *id, struct prov_decision *out)
+{
+    const enum prov_rc rc = prov_flow_admit_known(tx, id, out);
+
+    return rc == PROV_ENOTFOUND ? prov_flow_admit_unknown(issuers, tx, leaf, out) : rc;
 }
 
 bool prov_flow_client_id_ok(struct prov_span client_id)

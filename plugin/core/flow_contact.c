@@ -34,6 +34,8 @@ void prov_contact_free(struct prov_contact *contact)
         return;
     X509_free(contact->leaf);
     prov_plan_free(contact->plan);
+    prov_hook_answer_free(contact->answer);
+    free(contact->hook);
     free(contact);
 }
 
@@ -62,7 +64,7 @@ static enum prov_rc pass_on(struct prov_tx *tx, const struct prov_err *err, enum
 static enum prov_rc evaluate(struct prov_contact *contact, const struct prov_template_info *info,
                              const struct prov_version_info *version, struct prov_err *err)
 {
-    struct prov_param builtin[PROV_BUILTIN_PARAMS];
+    struct prov_param given[PROV_CONTACT_PARAMS];
     char hex[PROV_ID_HEX + 1];
     struct prov_template *tpl = NULL;
     struct prov_ident *ident = NULL;
@@ -74,8 +76,8 @@ static enum prov_rc evaluate(struct prov_contact *contact, const struct prov_tem
     if (rc == PROV_OK)
         rc = prov_template_parse(version->document, info->type, &tpl, err);
     if (rc == PROV_OK) {
-        params.v = builtin;
-        params.n = prov_params_builtin(ident, prov_span(hex, PROV_ID_HEX), builtin);
+        params.v = given;
+        params.n = prov_contact_params(contact, ident, prov_span(hex, PROV_ID_HEX), given);
         rc = prov_template_eval(tpl, params, &contact->plan, err);
     }
     prov_template_free(tpl);
@@ -87,6 +89,7 @@ static enum prov_rc evaluate(struct prov_contact *contact, const struct prov_tem
 static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
                               const struct prov_ca *ca)
 {
+    const struct prov_span name = prov_contact_template(contact, ca);
     struct prov_template_info info;
     struct prov_version_info version;
     struct prov_err err = { 0 };
@@ -97,16 +100,19 @@ static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
     contact->plan = NULL;
     contact->reason = PROV_REASON_NONE;
     contact->detail[0] = '\0';
-    if (ca->template_name.n == 0) { /* JITR: somebody else activates it */
+    contact->template_name[0] = '\0';
+    if (prov_contact_hook_decides(contact, ca, &rc))
+        return rc;
+    if (name.n == 0) { /* JITR: somebody else activates it */
         contact->reason = PROV_REASON_CERT_PENDING;
         return PROV_OK;
     }
-    (void)prov_span_copy(ca->template_name, contact->template_name, sizeof contact->template_name);
-    rc = prov_template_get(&quiet, ca->template_name, &info);
+    (void)prov_span_copy(name, contact->template_name, sizeof contact->template_name);
+    rc = prov_template_get(&quiet, name, &info);
     if (rc == PROV_OK && !info.enabled)
         contact->reason = PROV_REASON_TEMPLATE_DISABLED;
     if (rc == PROV_OK)
-        rc = prov_template_version_get(&quiet, ca->template_name, 0, &version);
+        rc = prov_template_version_get(&quiet, name, 0, &version);
     if (rc == PROV_ENOTFOUND)
         contact->reason = PROV_REASON_TEMPLATE_MISSING;
     if (transient(rc))
@@ -127,9 +133,14 @@ static enum prov_rc make_plan(struct prov_contact *contact, struct prov_tx *tx,
 
 enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *tx)
 {
+    struct prov_settings settings;
     struct prov_ca ca;
     enum prov_rc rc;
 
+    rc = prov_settings_get(tx, &settings);
+    if (rc != PROV_OK)
+        return rc;
+    memcpy(contact->account_id, settings.account_id, sizeof contact->account_id);
     rc = prov_ca_get(tx, &contact->ca, &ca);
     if (rc == PROV_ENOTFOUND)
         return PROV_OK; /* deleted meanwhile: apply says so */
@@ -140,11 +151,12 @@ enum prov_rc prov_contact_prepare(struct prov_contact *contact, struct prov_tx *
 static enum prov_rc current_plan(struct prov_contact *contact, struct prov_tx *tx,
                                  const struct prov_ca *ca)
 {
+    const struct prov_span name = prov_contact_template(contact, ca);
     struct prov_template_info info;
     enum prov_rc rc;
 
-    if (contact->plan != NULL && prov_span_eq_str(ca->template_name, contact->template_name)) {
-        rc = prov_template_get(tx, ca->template_name, &info);
+    if (contact->plan != NULL && name.n != 0 && prov_span_eq_str(name, contact->template_name)) {
+        rc = prov_template_get(tx, name, &info);
         if (transient(rc))
             return rc;
         if (rc == PROV_OK && info.enabled && info.default_version == contact->template_version)
@@ -219,8 +231,12 @@ static enum prov_rc record_new(struct prov_contact *contact, struct prov_tx *tx,
         return rc;
     if (transient(rc))
         return pass_on(tx, &err, rc);
-    *settled = true; /* a twin of it came first, or a field of it does not decode */
-    keep_error(contact, rc == PROV_ECONFLICT ? PROV_REASON_ALTERED : PROV_REASON_MALFORMED, &err);
+    *settled = true; /* a twin of it came first, its CA has revoked it, or it does not decode */
+    keep_error(contact,
+               rc == PROV_ECONFLICT ? PROV_REASON_ALTERED
+               : rc == PROV_EDENIED ? PROV_REASON_CERT_LISTED
+                                    : PROV_REASON_MALFORMED,
+               &err);
     return PROV_OK;
 }
 
@@ -237,6 +253,8 @@ static enum prov_rc record(struct prov_contact *contact, struct prov_tx *tx,
         return record_new(contact, tx, ca, settled);
     if (rc != PROV_OK)
         return rc;
+    if (!contact->asked)
+        contact->registered_ms = cert.created_ms;
     *settled = cert.status != PROV_CERT_PENDING_ACTIVATION;
     if (*settled)
         settle(contact, &cert);
@@ -265,6 +283,54 @@ static enum prov_rc write_attempt(const struct prov_contact *contact, struct pro
     return prov_attempt_put(tx, &attempt);
 }
 
+/* The hook that is in force now; one that came, went or changed since prepare is another's answer.
+ */
+static enum prov_rc current_hook(struct prov_contact *contact, struct prov_tx *tx,
+                                 const struct prov_ca *ca)
+{
+    if (prov_span_eq(ca->hook, prov_span_str(contact->hook)))
+        return PROV_OK;
+    free(contact->hook);
+    prov_hook_answer_free(contact->answer);
+    contact->hook = NULL;
+    contact->answer = NULL;
+    contact->asked = false;
+    if (ca->hook.n == 0)
+        return PROV_OK;
+    contact->hook = prov_span_dup(ca->hook);
+    return contact->hook != NULL ? PROV_OK : prov_nomem(tx->err);
+}
+
+static enum prov_rc reject(struct prov_contact *contact, struct prov_tx *tx)
+{
+    const enum prov_rc rc = prov_cert_set_status(tx, &contact->cert, PROV_CERT_INACTIVE);
+
+    contact->announce = false;
+    return rc == PROV_OK || transient(rc) ? rc : PROV_EBUG; /* it is PENDING_ACTIVATION */
+}
+
+static enum prov_rc provision(struct prov_contact *contact, struct prov_tx *tx)
+{
+    struct prov_ca ca;
+    enum prov_rc rc;
+
+    rc = prov_ca_get(tx, &contact->ca, &ca); /* recording ended the life of its spans */
+    if (rc != PROV_OK)
+        return rc;
+    contact->announce = ca.template_name.n == 0;
+    rc = current_hook(contact, tx, &ca);
+    if (rc == PROV_OK)
+        rc = current_plan(contact, tx, &ca);
+    if (rc == PROV_OK && contact->reason == PROV_REASON_HOOK_REJECTED)
+        return reject(contact, tx);
+    if (rc == PROV_OK && contact->plan != NULL) {
+        rc = carry_out(contact, tx);
+        contact->announce = contact->announce && contact->reason != PROV_REASON_PROVISIONED &&
+                            contact->reason != PROV_REASON_CERT_INACTIVE;
+    }
+    return rc;
+}
+
 static enum prov_rc register_and_provision(struct prov_contact *contact, struct prov_tx *tx)
 {
     struct prov_ca ca;
@@ -282,14 +348,7 @@ static enum prov_rc register_and_provision(struct prov_contact *contact, struct 
     if (contact->reason != PROV_REASON_NONE)
         return PROV_OK;
     rc = record(contact, tx, &ca, &settled);
-    if (rc != PROV_OK || settled)
-        return rc;
-    rc = prov_ca_get(tx, &contact->ca, &ca); /* recording ended the life of its spans */
-    if (rc == PROV_OK)
-        rc = current_plan(contact, tx, &ca);
-    if (rc != PROV_OK || contact->plan == NULL)
-        return rc;
-    return carry_out(contact, tx);
+    return rc != PROV_OK || settled ? rc : provision(contact, tx);
 }
 
 enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx)
@@ -298,6 +357,9 @@ enum prov_rc prov_contact_apply(struct prov_contact *contact, struct prov_tx *tx
 
     contact->thing_name[0] = '\0';
     contact->detail[0] = '\0';
+    contact->announce = false;
     rc = register_and_provision(contact, tx);
-    return rc != PROV_OK ? rc : write_attempt(contact, tx);
+    if (rc != PROV_OK || prov_contact_wants_hook(contact))
+        return rc;
+    return write_attempt(contact, tx);
 }

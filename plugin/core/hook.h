@@ -30,9 +30,10 @@ struct prov_hook_spec {
 
 /*
  * PROV_EINVAL, with what is wrong and what would be right: another scheme (http:// too, for
- * requests carry certificates and answers decide who gets in), a path that is not absolute or has
- * ".." or control characters, a URL without a host, with user and password, a fragment, white space
- * or control characters; PROV_ETOOBIG.
+ * requests carry certificates and answers decide who gets in); a path that is not absolute, ends in
+ * "/", has ".." or control characters or is not UTF-8; a URL without a host, with user and
+ * password, a fragment or a character that RFC 3986 does not have (white space, "\", non-ASCII: a
+ * host outside ASCII is written in its "xn--" form). PROV_ETOOBIG.
  */
 PROV_MUST_USE enum prov_rc prov_hook_spec_parse(struct prov_span text, struct prov_hook_spec *out,
                                                 struct prov_err *err);
@@ -40,6 +41,8 @@ PROV_MUST_USE enum prov_rc prov_hook_spec_parse(struct prov_span text, struct pr
 /* ---- what it is asked ------------------------------------------------------------------------ */
 
 enum prov_hook_use { PROV_HOOK_ACTIVATION, PROV_HOOK_PRE_PROVISIONING };
+
+#define PROV_MAX_HOOK_PARAMS 1024
 
 /* Empty texts are left out of the request. */
 struct prov_hook_request {
@@ -50,12 +53,15 @@ struct prov_hook_request {
     struct prov_span claim_certificate_id; /* pre-provisioning: of the claim's connection */
     struct prov_span template_arn;         /* pre-provisioning; activation when the CA has one */
     struct prov_span client_id;            /* of the connection */
-    struct prov_params parameters;         /* activation: the certificate's built-in ones */
+    /* activation: the certificate's built-in ones; of several with one name the last counts */
+    struct prov_params parameters;
 };
 
 /*
- * One JSON object: the fields of reference section 3, and caCertificateId for activation hooks.
- * Text that is not UTF-8 has U+FFFD in those places. PROV_ENOMEM, PROV_ETOOBIG (out's maximum).
+ * One JSON object: the fields of reference section 3, in its order, with caCertificateId in the
+ * place of claimCertificateId for activation hooks; `parameters` is there also when it is empty.
+ * Text that is not UTF-8 has U+FFFD in those places. Replaces what out holds; nothing is left in it
+ * on failure. PROV_ENOMEM, PROV_ETOOBIG (out's maximum, PROV_MAX_HOOK_PARAMS).
  */
 PROV_MUST_USE enum prov_rc prov_hook_request_json(const struct prov_hook_request *request,
                                                   struct prov_buf *out);
@@ -73,10 +79,13 @@ enum prov_hook_decision {
 #define PROV_MAX_HOOK_MESSAGE 256
 #define PROV_MAX_HOOK_OVERRIDES 128
 
-/* Texts live as long as the answer. Names are checked for their form, not whether they exist. */
+/*
+ * Texts live as long as the answer. Names are checked for their form, not whether they exist, and
+ * whatever the decision; they and the overrides mean something with PROV_HOOK_ACTIVATE only.
+ */
 struct prov_hook_answer {
     enum prov_hook_decision decision;
-    struct prov_span message;     /* why, for the operator; may be empty */
+    struct prov_span message;     /* why, for the operator: any UTF-8 text; may be empty */
     struct prov_params overrides; /* parameterOverrides */
     struct prov_span thing_name;  /* the rest: activation only; may be empty */
     struct prov_span template_name;
@@ -87,9 +96,12 @@ struct prov_hook_answer {
 /*
  * Strict JSON, one object. `allowProvisioning` true or false is ACTIVATE or REJECT; an activation
  * hook may say `decision` ("activate", "leave", "reject") instead, or both when they agree
- * (false goes with leave and reject). Neither, a wrong type, a name that cannot be one,
- * templateName together with thingName or policyNames (the template decides those), too many of
- * something: PROV_EINVAL with the place in err. Unknown fields are ignored, as by AWS IoT.
+ * (false goes with leave and reject). A pre-provisioning hook must say allowProvisioning, and a
+ * `decision` beside it must agree and be no "leave"; the names are unknown fields there. Unknown
+ * fields are ignored, as by AWS IoT. Neither of the two, a wrong type (null is one), a name that
+ * cannot be one, templateName together with thingName or policyNames (the template decides those),
+ * too many of something, a parameter longer than a template takes: PROV_EINVAL with the place in
+ * err. A message is cut to PROV_MAX_HOOK_MESSAGE bytes. PROV_ETOOBIG beyond PROV_MAX_HOOK_ANSWER.
  */
 PROV_MUST_USE enum prov_rc prov_hook_answer_parse(struct prov_span text, enum prov_hook_use use,
                                                   struct prov_hook_answer **out,

@@ -161,6 +161,38 @@ static const struct prov_reason_info table[] = {
     [PROV_REASON_PROVISIONED] = { "provisioned", "", PROV_STEP_TEMPLATE, true,
                                   "The certificate was recorded, provisioned and activated.",
                                   "Nothing: the device gets in when it tries again." },
+    [PROV_REASON_HOOK_FAILED] = { "hook-failed", "InternalFailureException", PROV_STEP_TEMPLATE,
+                                  false,
+                                  "The activation hook gave no answer that counts, so the "
+                                  "certificate stays PENDING_ACTIVATION.",
+                                  "Correct the hook (the detail tells what it did); the device's "
+                                  "next try asks it again." },
+    [PROV_REASON_HOOK_REJECTED] = { "hook-rejected", "AccessDeniedException", PROV_STEP_TEMPLATE,
+                                    false,
+                                    "The activation hook rejected the certificate, which is "
+                                    "INACTIVE now.",
+                                    "If the hook was wrong: `provctl cert update CERTIFICATE "
+                                    "--status ACTIVE`, or delete the certificate to have the hook "
+                                    "asked again." },
+    [PROV_REASON_THROTTLED] = { "throttled", "ThrottlingException", PROV_STEP_CONNECT, true,
+                                "It came too often.",
+                                "If it is well meant, raise the limit that the detail names; one "
+                                "certificate that comes from many addresses has been copied." },
+    [PROV_REASON_TAKEOVER] = { "answer-under-way", "ThrottlingException", PROV_STEP_CONNECT, true,
+                               "An answer for the client id's last connection was still on its "
+                               "way.",
+                               "Nothing: the device gets in when it tries again." },
+    [PROV_REASON_CERT_DELETED] = { "certificate-deleted", "DEVICE_CERTIFICATE_NOT_REGISTERED",
+                                   PROV_STEP_CERTIFICATE, false,
+                                   "The certificate was deleted while its device was connected.",
+                                   "Register it again if that was a mistake: `provctl cert "
+                                   "register "
+                                   "FILE`." },
+    [PROV_REASON_CERT_LISTED] = { "certificate-listed", "DEVICE_CERTIFICATE_REVOKED",
+                                  PROV_STEP_CERTIFICATE, false,
+                                  "A revocation list of its CA names the certificate.",
+                                  "Issue the device a new certificate; `provctl ca show CA` tells "
+                                  "which list was imported." },
 };
 _Static_assert(PROV_COUNT(table) == PROV_REASONS, "a reason was added without a row");
 

@@ -64,6 +64,15 @@ enum prov_reason {
     PROV_REASON_RESERVED_TOPIC,
     /* not a refusal: told of in the same log */
     PROV_REASON_PROVISIONED,
+    /* hooks, which decide during the template step */
+    PROV_REASON_HOOK_FAILED,
+    PROV_REASON_HOOK_REJECTED,
+    /* connect */
+    PROV_REASON_THROTTLED,
+    PROV_REASON_TAKEOVER,
+    /* certificate */
+    PROV_REASON_CERT_DELETED,
+    PROV_REASON_CERT_LISTED,
     PROV_REASONS
 };
 

@@ -9,7 +9,7 @@
 
 /* Table numbers are part of the store's format: append only. Names are in registry.c. */
 enum reg_table {
-    REG_META,         /* "settings" -> settings */
+    REG_META,         /* "settings" -> settings; "counts" -> how many certificates of each status */
     REG_CA,           /* id -> prov_ca */
     REG_CERT,         /* id -> prov_cert, less the id */
     REG_CERT_DER,     /* prov_cert.der_number (8, big-endian) -> DER */
@@ -22,9 +22,11 @@ enum reg_table {
     REG_TEMPLATE,     /* name -> prov_template_info */
     REG_TEMPLATE_DOC, /* as REG_POLICY_DOC */
     REG_LINK,         /* kind owner NUL member -> nothing */
-    REG_CLIENT,       /* client id -> certificate id */
+    REG_CLIENT,       /* client id -> certificate id, and a byte: 1 stale, 0 or not there: not */
     REG_FEED,         /* seq (8, big-endian) -> change */
     REG_ATTEMPT,      /* attempt id (8, big-endian) -> attempt */
+    REG_REVOKED,      /* prov_ca.authority (32), serial number's DER content -> reason (1; RFC 5280
+                         5.3.1), thisUpdate of the list that first said so (8, big-endian, s) */
     REG_TABLES
 };
 
@@ -39,7 +41,8 @@ enum reg_link {
     REG_THING_OF_TYPE = 't',
     REG_THING_OF_BILLING = 'b',
     REG_CLIENT_OF_CERT = 'i',
-    REG_CERT_OF_SIGNED = 'u', /* owner: 16 bytes of the hash of what the issuer signed */
+    REG_CERT_OF_SIGNED = 'u',  /* owner: 16 bytes of the hash of what the issuer signed */
+    REG_CA_OF_AUTHORITY = 'k', /* owner: prov_ca.authority */
 };
 
 #define REG_INVALID "InvalidRequestException"
@@ -86,6 +89,9 @@ enum prov_rc reg_link_count(struct prov_tx *tx, enum reg_link kind, struct prov_
 /* A member of owner, copied into the buffer; PROV_ENOTFOUND when there is none. */
 enum prov_rc reg_link_first(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
                             uint8_t member[static PROV_STORE_KEY_MAX], size_t *n);
+/* The member after the one that is in the buffer. */
+enum prov_rc reg_link_next(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
+                           uint8_t member[static PROV_STORE_KEY_MAX], size_t *n);
 /* REG_LINK's prefix for an owner's members; out holds PROV_STORE_KEY_MAX. */
 struct prov_span reg_link_prefix(enum reg_link kind, struct prov_span owner, uint8_t *out);
 
@@ -103,9 +109,10 @@ bool reg_has(const struct prov_span *list, size_t n, struct prov_span item);
 void reg_remove(struct prov_span *list, size_t *n, struct prov_span item);
 
 /* The record types, each in the file of what it describes. */
-extern const struct prov_record reg_settings_record, reg_ca_record, reg_cert_record,
-    reg_thing_record, reg_type_record, reg_group_record, reg_billing_record, reg_policy_record,
-    reg_template_record, reg_version_record, reg_change_record, reg_attempt_record;
+extern const struct prov_record reg_settings_record, reg_counts_record, reg_ca_record,
+    reg_cert_record, reg_thing_record, reg_type_record, reg_group_record, reg_billing_record,
+    reg_policy_record, reg_template_record, reg_version_record, reg_change_record,
+    reg_attempt_record;
 
 /* Versioned documents: what policies and templates have in common (reg_doc.c). */
 struct reg_doc_kind {
@@ -140,7 +147,8 @@ bool reg_subject_key(const X509_NAME *name, uint8_t out[static 4]);
  */
 enum prov_rc reg_cert_fault(struct prov_tx *tx, const char *what, enum prov_cert_fault fault);
 
-/* Writes a changed certificate, thing or group and tells the feed. */
+/* Writes a changed certificate, thing or group and tells the feed. A certificate's status is
+ * counted, and its leaving ACTIVE is noted for its clients. */
 enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert);
 enum prov_rc reg_thing_put(struct prov_tx *tx, struct prov_thing *thing);
 enum prov_rc reg_group_put(struct prov_tx *tx, struct prov_span name,
@@ -156,8 +164,61 @@ enum prov_rc reg_der_add(struct prov_tx *tx, struct prov_span der, int64_t *numb
 /* With it the entry that twins are known by. Without its DER there is no finding that entry. */
 enum prov_rc reg_der_forget(struct prov_tx *tx, const struct prov_cert *cert);
 
-/* Of a certificate that goes away. */
+/* Little of a certificate's record, for those who look at a million of them. */
+struct reg_cert_brief {
+    struct prov_id ca_id;
+    uint32_t status;
+    int64_t der_number;
+};
+/* PROV_ENOTFOUND without a message. */
+enum prov_rc reg_cert_brief(struct prov_tx *tx, const struct prov_id *id,
+                            struct reg_cert_brief *out);
+
+/* Of a certificate that goes away; that leaves ACTIVE. */
 enum prov_rc reg_forget_clients(struct prov_tx *tx, const struct prov_id *cert);
+enum prov_rc reg_clients_go_stale(struct prov_tx *tx, const struct prov_id *cert);
+
+/* REG_META's "settings". */
+struct reg_settings {
+    struct prov_span account_id, region, registration_code;
+};
+/* How many certificates of each status there are; REG_META's "counts". */
+struct reg_counts {
+    int64_t of[PROV_CERT_STATUSES];
+};
+/* One certificate less of a status, one more of another; REG_NO_STATUS: none. Numbers that are no
+ * status are not counted. */
+#define REG_NO_STATUS PROV_CERT_STATUSES
+enum prov_rc reg_count_status(struct prov_tx *tx, uint32_t from, uint32_t to);
+
+/* PROV_OK for none. */
+enum prov_rc reg_hook_check(struct prov_tx *tx, struct prov_span hook);
+
+/* The registered CAs of this subject, as prov_ca_by_issuer. */
+enum prov_rc reg_ca_of_subject(struct prov_tx *tx, const X509_NAME *name,
+                               struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n);
+/* The registered CAs of an authority; its subject bounds how many there can be. */
+enum prov_rc reg_ca_of_authority(struct prov_tx *tx, const struct prov_id *authority,
+                                 struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n);
+/* Writes a CA and tells the feed. */
+enum prov_rc reg_ca_put(struct prov_tx *tx, struct prov_ca *ca);
+
+/* Of what revocation lists said (reg_revoked.c). A reason of RFC 5280 5.3.1. */
+#define REG_REVOKED_LEN 9 /* of a value */
+#define REG_REASON_HOLD 6
+#define REG_REASON_REMOVE 8
+/* A serial number's DER content, as REG_REVOKED has it; empty when it has more bytes than a key
+ * takes: such a one cannot be listed. */
+#define REG_SERIAL_MAX (PROV_STORE_KEY_MAX - PROV_ID_LEN)
+struct prov_span reg_serial(const ASN1_INTEGER *serial, uint8_t out[static REG_SERIAL_MAX]);
+/* The same straight from a certificate's DER, without decoding it; empty when it is none. */
+struct prov_span reg_serial_of_der(struct prov_span der);
+struct prov_span reg_revoked_key(const struct prov_id *authority, struct prov_span serial,
+                                 uint8_t out[static PROV_STORE_KEY_MAX]);
+/* All that is known of an authority's certificates. */
+enum prov_rc reg_forget_revoked(struct prov_tx *tx, const struct prov_id *authority);
+/* A listed certificate is PROV_EDENIED, in words. */
+enum prov_rc reg_not_revoked(struct prov_tx *tx, const struct prov_id *ca, const X509 *leaf);
 enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text);
 /* Attributes as the limits have them; typed: the thing has a type. */
 enum prov_rc reg_attrs_check(struct prov_tx *tx, const struct prov_attr *attrs, size_t n,

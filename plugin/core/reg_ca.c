@@ -1,6 +1,9 @@
+#include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "hook.h"
 #include "ident.h"
+#include "ossl.h"
 #include "reg.h"
 
 static const struct prov_field ca_fields[] = {
@@ -15,6 +18,12 @@ static const struct prov_field ca_fields[] = {
     { 9, PROV_FIELD_I64, offsetof(struct prov_ca, not_after_s), 0, 0 },
     { 10, PROV_FIELD_I64, offsetof(struct prov_ca, created_ms), 0, 0 },
     { 11, PROV_FIELD_I64, offsetof(struct prov_ca, modified_ms), 0, 0 },
+    { 12, PROV_FIELD_SPAN, offsetof(struct prov_ca, hook), 0, 0 },
+    { 13, PROV_FIELD_ID, offsetof(struct prov_ca, authority), 0, 0 },
+    { 14, PROV_FIELD_I64, offsetof(struct prov_ca, crl_this_update_s), 0, 0 },
+    { 15, PROV_FIELD_I64, offsetof(struct prov_ca, crl_next_update_s), 0, 0 },
+    { 16, PROV_FIELD_I64, offsetof(struct prov_ca, crl_entries), 0, 0 },
+    { 17, PROV_FIELD_I64, offsetof(struct prov_ca, crl_imported_ms), 0, 0 },
 };
 const struct prov_record reg_ca_record = { ca_fields, PROV_COUNT(ca_fields),
                                            sizeof(struct prov_ca) };
@@ -24,7 +33,7 @@ enum prov_rc prov_ca_get(struct prov_tx *tx, const struct prov_id *id, struct pr
     return reg_get(tx, REG_CA, &reg_ca_record, "CA certificate", prov_id_span(id), out);
 }
 
-static enum prov_rc ca_put(struct prov_tx *tx, struct prov_ca *ca)
+enum prov_rc reg_ca_put(struct prov_tx *tx, struct prov_ca *ca)
 {
     const struct prov_id id = ca->id;
     enum prov_rc rc;
@@ -32,6 +41,13 @@ static enum prov_rc ca_put(struct prov_tx *tx, struct prov_ca *ca)
     ca->modified_ms = tx->now_ms;
     rc = reg_put(tx, REG_CA, &reg_ca_record, prov_id_span(&id), ca);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CA, prov_id_span(&id));
+}
+
+enum prov_rc reg_hook_check(struct prov_tx *tx, struct prov_span hook)
+{
+    struct prov_hook_spec spec;
+
+    return hook.n == 0 ? PROV_OK : prov_hook_spec_parse(hook, &spec, tx->err);
 }
 
 /* A CA's template must be there and be made for this when it is named, not only when it is used. */
@@ -176,6 +192,43 @@ static enum prov_rc move_template(struct prov_tx *tx, const struct prov_id *id,
     return rc;
 }
 
+/* Name and key. The name by OpenSSL's hash of it, since a renewed certificate may spell it in
+ * another encoding; the key tells apart what that hash of 32 bits does not. */
+static enum prov_rc authority_of(struct prov_tx *tx, const X509 *cert, struct prov_id *out)
+{
+    uint8_t both[4 + PROV_ID_LEN];
+    bool ok;
+
+    ERR_set_mark();
+    ok = reg_subject_key(X509_get_subject_name(cert), both) &&
+         X509_pubkey_digest(cert, EVP_sha256(), both + 4, NULL) == 1;
+    ERR_pop_to_mark();
+    if (ok && prov_ident_id_of_der(prov_span(both, sizeof both), out) == PROV_OK)
+        return PROV_OK;
+    return prov_nomem(tx->err);
+}
+
+/* Lists that were imported for an older certificate of the same CA are this one's too. */
+static enum prov_rc share_lists(struct prov_tx *tx, struct prov_ca *ca)
+{
+    struct prov_id same[PROV_MAX_CAS_PER_SUBJECT];
+    struct prov_ca other;
+    enum prov_rc rc;
+    size_t n;
+
+    rc = reg_ca_of_authority(tx, &ca->authority, same, &n);
+    if (rc != PROV_OK || n == 0)
+        return rc;
+    rc = prov_ca_get(tx, &same[0], &other);
+    if (rc != PROV_OK)
+        return rc;
+    ca->crl_this_update_s = other.crl_this_update_s;
+    ca->crl_next_update_s = other.crl_next_update_s;
+    ca->crl_entries = other.crl_entries;
+    ca->crl_imported_ms = other.crl_imported_ms;
+    return PROV_OK;
+}
+
 static enum prov_rc ca_store(struct prov_tx *tx, X509 *cert, const struct prov_ident *ident,
                              const struct prov_ca_registration *reg)
 {
@@ -185,6 +238,7 @@ static enum prov_rc ca_store(struct prov_tx *tx, X509 *cert, const struct prov_i
         .auto_registration = reg->auto_registration,
         .mode = reg->mode,
         .template_name = reg->template_name,
+        .hook = reg->hook,
         .subject = ident->subject_text,
         .der = reg->der,
         .not_before_s = ident->not_before_s,
@@ -193,9 +247,16 @@ static enum prov_rc ca_store(struct prov_tx *tx, X509 *cert, const struct prov_i
     };
     enum prov_rc rc;
 
-    rc = ca_put(tx, &ca);
+    rc = authority_of(tx, cert, &ca.authority);
+    if (rc == PROV_OK)
+        rc = share_lists(tx, &ca);
+    if (rc == PROV_OK)
+        rc = reg_ca_put(tx, &ca);
     if (rc == PROV_OK)
         rc = subject_index(tx, cert, &ca.id);
+    if (rc == PROV_OK)
+        rc = reg_link_add(tx, REG_CA_OF_AUTHORITY, prov_id_span(&ca.authority),
+                          prov_id_span(&ca.id));
     if (rc == PROV_OK)
         rc = move_template(tx, &ca.id, prov_span(NULL, 0), reg->template_name);
     return rc;
@@ -229,6 +290,8 @@ enum prov_rc prov_ca_register(struct prov_tx *tx, const struct prov_ca_registrat
     if (rc == PROV_OK)
         rc = template_check(tx, reg->template_name);
     if (rc == PROV_OK)
+        rc = reg_hook_check(tx, reg->hook);
+    if (rc == PROV_OK)
         rc = ca_store(tx, cert, ident, reg);
 out:
     prov_ident_free(ident);
@@ -246,6 +309,8 @@ enum prov_rc prov_ca_update(struct prov_tx *tx, const struct prov_id *id,
     rc = prov_ca_get(tx, id, &ca);
     if (rc == PROV_OK && change->template_name != NULL)
         rc = template_check(tx, *change->template_name);
+    if (rc == PROV_OK && change->hook != NULL)
+        rc = reg_hook_check(tx, *change->hook);
     if (rc != PROV_OK)
         return rc;
     (void)prov_span_copy(ca.template_name, old, sizeof old);
@@ -255,15 +320,30 @@ enum prov_rc prov_ca_update(struct prov_tx *tx, const struct prov_id *id,
         ca.auto_registration = *change->auto_registration;
     if (change->template_name != NULL)
         ca.template_name = *change->template_name;
-    rc = ca_put(tx, &ca);
+    if (change->hook != NULL)
+        ca.hook = *change->hook;
+    rc = reg_ca_put(tx, &ca);
     if (rc != PROV_OK || change->template_name == NULL)
         return rc;
     return move_template(tx, id, prov_span_str(old), *change->template_name);
 }
 
+static enum prov_rc leave_authority(struct prov_tx *tx, const struct prov_id *id,
+                                    const struct prov_id *authority)
+{
+    enum prov_rc rc;
+    size_t n;
+
+    rc = reg_link_del(tx, REG_CA_OF_AUTHORITY, prov_id_span(authority), prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = reg_link_count(tx, REG_CA_OF_AUTHORITY, prov_id_span(authority), 1, &n);
+    return rc != PROV_OK || n != 0 ? rc : reg_forget_revoked(tx, authority);
+}
+
 enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id)
 {
     char template[PROV_MAX_TEMPLATE_NAME + 1];
+    struct prov_id authority;
     uint8_t subject[4];
     struct prov_ca ca;
     X509 *cert = NULL;
@@ -283,23 +363,26 @@ enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id)
     X509_free(cert);
     if (!hashed)
         return no_hash(tx);
+    authority = ca.authority;
     (void)prov_span_copy(ca.template_name, template, sizeof template);
     rc = reg_del(tx, REG_CA, prov_id_span(id));
     if (rc == PROV_OK)
         rc = reg_link_del(tx, REG_CA_OF_SUBJECT, prov_span(subject, 4), prov_id_span(id));
     if (rc == PROV_OK)
         rc = move_template(tx, id, prov_span_str(template), prov_span(NULL, 0));
+    if (rc == PROV_OK)
+        rc = leave_authority(tx, id, &authority);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CA, prov_id_span(id));
 }
 
-struct issuers {
+struct found {
     struct prov_id *out;
     size_t n;
 };
 
-static bool collect_issuer(void *ctx, struct prov_span key, struct prov_span value)
+static bool collect(void *ctx, struct prov_span key, struct prov_span value)
 {
-    struct issuers *found = ctx;
+    struct found *found = ctx;
 
     (void)value;
     if (key.n == PROV_ID_LEN)
@@ -307,19 +390,37 @@ static bool collect_issuer(void *ctx, struct prov_span key, struct prov_span val
     return found->n < PROV_MAX_CAS_PER_SUBJECT;
 }
 
+static enum prov_rc cas_of(struct prov_tx *tx, enum reg_link kind, struct prov_span owner,
+                           struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n)
+{
+    struct found found = { out, 0 };
+    uint8_t prefix[PROV_STORE_KEY_MAX];
+    const enum prov_rc rc = reg_scan(tx, REG_LINK, reg_link_prefix(kind, owner, prefix),
+                                     prov_span(NULL, 0), collect, &found);
+
+    *n = found.n;
+    return rc;
+}
+
+enum prov_rc reg_ca_of_subject(struct prov_tx *tx, const X509_NAME *name,
+                               struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n)
+{
+    uint8_t subject[4];
+
+    *n = 0;
+    if (!reg_subject_key(name, subject))
+        return no_hash(tx);
+    return cas_of(tx, REG_CA_OF_SUBJECT, prov_span(subject, sizeof subject), out, n);
+}
+
+enum prov_rc reg_ca_of_authority(struct prov_tx *tx, const struct prov_id *authority,
+                                 struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n)
+{
+    return cas_of(tx, REG_CA_OF_AUTHORITY, prov_id_span(authority), out, n);
+}
+
 enum prov_rc prov_ca_by_issuer(struct prov_tx *tx, X509 *leaf,
                                struct prov_id out[static PROV_MAX_CAS_PER_SUBJECT], size_t *n)
 {
-    struct issuers found = { out, 0 };
-    uint8_t prefix[PROV_STORE_KEY_MAX];
-    uint8_t subject[4];
-    enum prov_rc rc;
-
-    *n = 0;
-    if (!reg_subject_key(X509_get_issuer_name(leaf), subject))
-        return no_hash(tx);
-    rc = reg_scan(tx, REG_LINK, reg_link_prefix(REG_CA_OF_SUBJECT, prov_span(subject, 4), prefix),
-                  prov_span(NULL, 0), collect_issuer, &found);
-    *n = found.n;
-    return rc;
+    return reg_ca_of_subject(tx, X509_get_issuer_name(leaf), out, n);
 }

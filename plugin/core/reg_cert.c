@@ -18,33 +18,33 @@ static const struct prov_field cert_fields[] = {
       offsetof(struct prov_cert, n_things), PROV_MAX_CERT_THINGS },
     { 12, PROV_FIELD_BOOL, offsetof(struct prov_cert, exclusive), 0, 0 },
     { 13, PROV_FIELD_I64, offsetof(struct prov_cert, der_number), 0, 0 },
+    { 14, PROV_FIELD_SPAN, offsetof(struct prov_cert, transfer_account), 0, 0 },
+    { 15, PROV_FIELD_SPAN, offsetof(struct prov_cert, transfer_message), 0, 0 },
+    { 16, PROV_FIELD_SPAN, offsetof(struct prov_cert, transfer_reason), 0, 0 },
+    { 17, PROV_FIELD_I64, offsetof(struct prov_cert, transfer_ms), 0, 0 },
+    { 18, PROV_FIELD_I64, offsetof(struct prov_cert, accepted_ms), 0, 0 },
+    { 19, PROV_FIELD_I64, offsetof(struct prov_cert, rejected_ms), 0, 0 },
 };
 const struct prov_record reg_cert_record = { cert_fields, PROV_COUNT(cert_fields),
                                              sizeof(struct prov_cert) };
 
-static const char *const status_names[] = {
-    [PROV_CERT_INACTIVE] = "INACTIVE",
-    [PROV_CERT_ACTIVE] = "ACTIVE",
-    [PROV_CERT_REVOKED] = "REVOKED",
-    [PROV_CERT_PENDING_TRANSFER] = "PENDING_TRANSFER",
-    [PROV_CERT_PENDING_ACTIVATION] = "PENDING_ACTIVATION",
+/* Of the same records: their other tags are passed over. */
+static const struct prov_field brief_fields[] = {
+    { 2, PROV_FIELD_ID, offsetof(struct reg_cert_brief, ca_id), 0, 0 },
+    { 3, PROV_FIELD_U32, offsetof(struct reg_cert_brief, status), 0, 0 },
+    { 13, PROV_FIELD_I64, offsetof(struct reg_cert_brief, der_number), 0, 0 },
 };
-_Static_assert(PROV_COUNT(status_names) == PROV_CERT_STATUSES, "a status was added without a name");
+static const struct prov_record brief_record = { brief_fields, PROV_COUNT(brief_fields),
+                                                 sizeof(struct reg_cert_brief) };
 
-const char *prov_cert_status_name(enum prov_cert_status status)
+enum prov_rc reg_cert_brief(struct prov_tx *tx, const struct prov_id *id,
+                            struct reg_cert_brief *out)
 {
-    return (size_t)status < PROV_COUNT(status_names) ? status_names[status] : "UNKNOWN";
-}
+    const enum prov_rc rc = reg_exists(tx, REG_CERT, prov_id_span(id));
 
-bool prov_cert_status_parse(struct prov_span text, enum prov_cert_status *out)
-{
-    for (size_t i = 0; i < PROV_COUNT(status_names); i++) {
-        if (prov_span_eq_nocase(text, prov_span_str(status_names[i]))) {
-            *out = (enum prov_cert_status)i;
-            return true;
-        }
-    }
-    return false;
+    if (rc != PROV_OK)
+        return rc;
+    return reg_get(tx, REG_CERT, &brief_record, "certificate", prov_id_span(id), out);
 }
 
 enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id, struct prov_cert *out)
@@ -61,10 +61,19 @@ enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id, struct 
 enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert)
 {
     const struct prov_id id = cert->id;
+    const enum prov_cert_status now = cert->status;
+    struct reg_cert_brief before = { .status = REG_NO_STATUS };
     enum prov_rc rc;
 
+    rc = reg_cert_brief(tx, &id, &before);
+    if (rc != PROV_OK && rc != PROV_ENOTFOUND)
+        return rc;
     cert->modified_ms = tx->now_ms;
     rc = reg_put(tx, REG_CERT, &reg_cert_record, prov_id_span(&id), cert);
+    if (rc == PROV_OK)
+        rc = reg_count_status(tx, before.status, now);
+    if (rc == PROV_OK && before.status == PROV_CERT_ACTIVE && now != PROV_CERT_ACTIVE)
+        rc = reg_clients_go_stale(tx, &id);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(&id));
 }
 
@@ -273,6 +282,8 @@ enum prov_rc prov_cert_register(struct prov_tx *tx, const struct prov_cert_regis
         rc = active_ca(tx, leaf, reg, &ca);
         entry.ca_id = &ca.id;
         entry.mode = ca.mode;
+        if (rc == PROV_OK && reg->status != PROV_CERT_REVOKED)
+            rc = reg_not_revoked(tx, &ca.id, leaf);
     }
     if (rc == PROV_OK)
         rc = store_cert(tx, ident, reg->der, &entry);
@@ -300,55 +311,13 @@ enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
     *id = ident->id;
     rc = not_there(tx, leaf);
     if (rc == PROV_OK)
+        rc = reg_not_revoked(tx, &ca_id, leaf);
+    if (rc == PROV_OK)
         rc = store_cert(tx, ident, prov_buf_span(&der), &entry);
 out:
     prov_buf_release(&der);
     prov_ident_free(ident);
     return rc;
-}
-
-/* ---- status ---------------------------------------------------------------------------------- */
-
-/* UpdateCertificate's part of the table of reference 5.4: may `from` become `to`? */
-static const bool transitions[PROV_CERT_STATUSES][PROV_CERT_STATUSES] = {
-    [PROV_CERT_INACTIVE] = { [PROV_CERT_INACTIVE] = true,
-                             [PROV_CERT_ACTIVE] = true,
-                             [PROV_CERT_REVOKED] = true },
-    [PROV_CERT_ACTIVE] = { [PROV_CERT_INACTIVE] = true,
-                           [PROV_CERT_ACTIVE] = true,
-                           [PROV_CERT_REVOKED] = true },
-    [PROV_CERT_REVOKED] = { [PROV_CERT_REVOKED] = true },
-    [PROV_CERT_PENDING_ACTIVATION] = { [PROV_CERT_INACTIVE] = true,
-                                       [PROV_CERT_ACTIVE] = true,
-                                       [PROV_CERT_REVOKED] = true },
-};
-
-enum prov_rc reg_status_reachable(struct prov_tx *tx, enum prov_cert_status from,
-                                  enum prov_cert_status to)
-{
-    if ((size_t)from < PROV_CERT_STATUSES && transitions[from][to])
-        return PROV_OK;
-    return prov_fail(tx->err, PROV_EDENIED, REG_STATE, "a certificate that is %s cannot become %s",
-                     prov_cert_status_name(from), prov_cert_status_name(to));
-}
-
-enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct prov_id *id,
-                                  enum prov_cert_status status)
-{
-    struct prov_cert cert;
-    enum prov_rc rc;
-
-    if (status == PROV_CERT_PENDING_ACTIVATION || status == PROV_CERT_PENDING_TRANSFER)
-        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
-                         "%s cannot be set: only the flows that use it do",
-                         prov_cert_status_name(status));
-    rc = prov_cert_get(tx, id, &cert);
-    if (rc == PROV_OK)
-        rc = reg_status_reachable(tx, cert.status, status);
-    if (rc != PROV_OK || cert.status == status)
-        return rc;
-    cert.status = status;
-    return reg_cert_put(tx, &cert);
 }
 
 /* ---- deletion -------------------------------------------------------------------------------- */
@@ -371,6 +340,7 @@ static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, 
 
 enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool force)
 {
+    enum prov_cert_status status;
     struct prov_cert cert;
     struct prov_id ca_id;
     enum prov_rc rc;
@@ -386,9 +356,12 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
     if (rc != PROV_OK)
         return rc;
     ca_id = cert.ca_id;
+    status = cert.status;
     rc = reg_der_forget(tx, &cert);
     if (rc == PROV_OK)
         rc = reg_del(tx, REG_CERT, prov_id_span(id));
+    if (rc == PROV_OK)
+        rc = reg_count_status(tx, status, REG_NO_STATUS);
     if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
         rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
     if (rc == PROV_OK)

@@ -4,22 +4,9 @@
 
 #include <openssl/x509.h>
 
-#include "reg.h"
+#include "reg_check.h"
 
-#define SHOWN_MAX 128
-
-struct check {
-    struct prov_tx tx;
-    struct prov_err err;
-    enum prov_rc rc; /* not PROV_OK: the walk cannot go on */
-    void (*problem)(void *ctx, const char *text);
-    void *ctx;
-    const char *what; /* of the record at hand */
-    char name[SHOWN_MAX + 1];
-};
-
-/* "<what> <name> …" */
-PROV_PRINTF(2, 3) static void report(const struct check *c, const char *fmt, ...)
+void reg_report(const struct reg_check *c, const char *fmt, ...)
 {
     char said[320], text[480];
     va_list args;
@@ -32,28 +19,27 @@ PROV_PRINTF(2, 3) static void report(const struct check *c, const char *fmt, ...
 }
 
 /* Names as they are, cut; ids and numbers as hex. */
-static const char *shown(struct prov_span key, char out[static SHOWN_MAX + 1])
+static const char *shown(struct prov_span key, char out[static REG_SHOWN_MAX + 1])
 {
-    const size_t n = key.n < SHOWN_MAX / 2 ? key.n : SHOWN_MAX / 2;
+    const size_t n = key.n < REG_SHOWN_MAX / 2 ? key.n : REG_SHOWN_MAX / 2;
     bool text = key.n != PROV_ID_LEN;
 
     for (size_t i = 0; i < key.n && text; i++)
         text = key.p[i] > ' ' && key.p[i] <= '~';
     if (text)
-        (void)prov_span_copy(key, out, SHOWN_MAX + 1);
+        (void)prov_span_copy(key, out, REG_SHOWN_MAX + 1);
     else
         prov_hex(key.p, n, out);
     return out;
 }
 
-static void at(struct check *c, const char *what, struct prov_span key)
+static void at(struct reg_check *c, const char *what, struct prov_span key)
 {
     c->what = what;
     (void)shown(key, c->name);
 }
 
-/* Once the store has failed, nothing more is asked and nothing said. */
-static bool there(struct check *c, enum reg_table table, struct prov_span key)
+bool reg_there(struct reg_check *c, enum reg_table table, struct prov_span key)
 {
     enum prov_rc rc;
 
@@ -65,43 +51,39 @@ static bool there(struct check *c, enum reg_table table, struct prov_span key)
     return rc != PROV_ENOTFOUND;
 }
 
-/* The record at hand refers to one of `table`. */
-static bool need(struct check *c, enum reg_table table, const char *noun, struct prov_span key)
+bool reg_need(struct reg_check *c, enum reg_table table, const char *noun, struct prov_span key)
 {
-    char name[SHOWN_MAX + 1];
+    char name[REG_SHOWN_MAX + 1];
 
-    if (there(c, table, key))
+    if (reg_there(c, table, key))
         return true;
-    report(c, "refers to %s %s, which does not exist", noun, shown(key, name));
+    reg_report(c, "refers to %s %s, which does not exist", noun, shown(key, name));
     return false;
 }
 
-/* … and the index that leads back must have it. */
-static void need_link(struct check *c, enum reg_link kind, const char *noun, struct prov_span owner,
-                      struct prov_span member)
+void reg_need_link(struct reg_check *c, enum reg_link kind, const char *noun,
+                   struct prov_span owner, struct prov_span member)
 {
     uint8_t key[PROV_STORE_KEY_MAX];
-    char name[SHOWN_MAX + 1];
+    char name[REG_SHOWN_MAX + 1];
     const struct prov_span prefix = reg_link_prefix(kind, owner, key);
 
     if (prefix.n + member.n > sizeof key)
         return; /* a damaged name, told of already */
     memcpy(key + prefix.n, member.p, member.n);
-    if (!there(c, REG_LINK, prov_span(key, prefix.n + member.n)))
-        report(c, "is not in the index of %s %s", noun, shown(owner, name));
+    if (!reg_there(c, REG_LINK, prov_span(key, prefix.n + member.n)))
+        reg_report(c, "is not in the index of %s %s", noun, shown(owner, name));
 }
 
-static void need_both(struct check *c, enum reg_table table, enum reg_link kind, const char *noun,
-                      struct prov_span owner, struct prov_span member)
+static void need_both(struct reg_check *c, enum reg_table table, enum reg_link kind,
+                      const char *noun, struct prov_span owner, struct prov_span member)
 {
-    if (owner.n != 0 && need(c, table, noun, owner) && owner.n <= PROV_MAX_NAME)
-        need_link(c, kind, noun, owner, member);
+    if (owner.n != 0 && reg_need(c, table, noun, owner) && owner.n <= PROV_MAX_NAME)
+        reg_need_link(c, kind, noun, owner, member);
 }
 
-/* Reads the record behind a reference; false when it is not there or damaged, which is told of
- * elsewhere. */
-static bool other_side(struct check *c, enum reg_table table, const struct prov_record *type,
-                       struct prov_span key, void *object)
+bool reg_other_side(struct reg_check *c, enum reg_table table, const struct prov_record *type,
+                    struct prov_span key, void *object)
 {
     struct prov_span bytes;
     enum prov_rc rc;
@@ -116,7 +98,7 @@ static bool other_side(struct check *c, enum reg_table table, const struct prov_
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-static void check_ca(struct check *c, struct prov_span key, const void *object)
+static void check_ca(struct reg_check *c, struct prov_span key, const void *object)
 {
     const struct prov_ca *ca = object;
     uint8_t subject[4];
@@ -124,15 +106,16 @@ static void check_ca(struct check *c, struct prov_span key, const void *object)
     enum prov_rc rc;
 
     if (!prov_span_eq(key, prov_id_span(&ca->id)))
-        report(c, "is filed under another id");
+        reg_report(c, "is filed under another id");
     need_both(c, REG_TEMPLATE, REG_CA_OF_TEMPLATE, "template", ca->template_name, key);
+    reg_need_link(c, REG_CA_OF_AUTHORITY, "authority", prov_id_span(&ca->authority), key);
     rc = prov_ident_decode(ca->der, &cert, &c->err);
     if (rc == PROV_ENOMEM)
         c->rc = rc;
     else if (rc != PROV_OK)
-        report(c, "holds no certificate that can be read: %s", c->err.text);
+        reg_report(c, "holds no certificate that can be read: %s", c->err.text);
     else if (reg_subject_key(X509_get_subject_name(cert), subject))
-        need_link(c, REG_CA_OF_SUBJECT, "subject", prov_span(subject, sizeof subject), key);
+        reg_need_link(c, REG_CA_OF_SUBJECT, "subject", prov_span(subject, sizeof subject), key);
     X509_free(cert);
 }
 
@@ -146,7 +129,7 @@ static bool has_principal(const struct prov_thing *thing, struct prov_span id)
 }
 
 /* The certificate itself, and what its twins would be known by. */
-static void check_leaf(struct check *c, struct prov_span id, int64_t der_number)
+static void check_leaf(struct reg_check *c, struct prov_span id, int64_t der_number)
 {
     struct prov_id found, signed_id;
     struct prov_span der;
@@ -155,7 +138,7 @@ static void check_leaf(struct check *c, struct prov_span id, int64_t der_number)
 
     rc = reg_der_get(&c->tx, der_number, &der, &found);
     if (rc == PROV_ENOTFOUND) {
-        report(c, "has no DER");
+        reg_report(c, "has no DER");
         return;
     }
     if (rc == PROV_OK)
@@ -164,51 +147,53 @@ static void check_leaf(struct check *c, struct prov_span id, int64_t der_number)
         rc = prov_ident_signed_id(leaf, &signed_id);
     X509_free(leaf);
     if (rc == PROV_OK && !prov_span_eq(prov_id_span(&found), id))
-        report(c, "has DER that is not its own");
+        reg_report(c, "has DER that is not its own");
     else if (rc == PROV_OK)
-        need_link(c, REG_CERT_OF_SIGNED, "signed parts", reg_signed_owner(&signed_id), id);
+        reg_need_link(c, REG_CERT_OF_SIGNED, "signed parts", reg_signed_owner(&signed_id), id);
     else if (rc == PROV_EINVAL || rc == PROV_ETOOBIG)
-        report(c, "has DER that cannot be read: %s", c->err.text);
+        reg_report(c, "has DER that cannot be read: %s", c->err.text);
     else
         c->rc = rc;
 }
 
-static void check_cert(struct check *c, struct prov_span key, const void *object)
+static void check_cert(struct reg_check *c, struct prov_span key, const void *object)
 {
     uint8_t target[1 + PROV_ID_LEN] = { 'c' };
     const struct prov_cert *cert = object;
     struct prov_thing thing;
 
+    if ((size_t)cert->status < PROV_CERT_STATUSES)
+        c->counts.of[cert->status]++;
     if (key.n != PROV_ID_LEN) {
-        report(c, "is filed under what is no id");
+        reg_report(c, "is filed under what is no id");
         return;
     }
     if ((size_t)cert->status >= PROV_CERT_STATUSES)
-        report(c, "has status number %u, which is none", (unsigned)cert->status);
+        reg_report(c, "has status number %u, which is none", (unsigned)cert->status);
     check_leaf(c, key, cert->der_number);
     if (!prov_id_is_zero(&cert->ca_id)) /* the CA itself may have been deleted */
-        need_link(c, REG_CERT_OF_CA, "CA certificate", prov_id_span(&cert->ca_id), key);
+        reg_need_link(c, REG_CERT_OF_CA, "CA certificate", prov_id_span(&cert->ca_id), key);
     memcpy(target + 1, key.p, PROV_ID_LEN);
     for (size_t i = 0; i < cert->n_policies; i++)
         need_both(c, REG_POLICY, REG_TARGET_OF_POLICY, "policy", cert->policies[i],
                   prov_span(target, sizeof target));
     for (size_t i = 0; i < cert->n_things; i++) {
-        if (need(c, REG_THING, "thing", cert->things[i]) &&
-            other_side(c, REG_THING, &reg_thing_record, cert->things[i], &thing) &&
+        if (reg_need(c, REG_THING, "thing", cert->things[i]) &&
+            reg_other_side(c, REG_THING, &reg_thing_record, cert->things[i], &thing) &&
             !has_principal(&thing, key))
-            report(c, "is attached to thing %.*s, which does not know it",
-                   PROV_SPAN_ARG(cert->things[i]));
+            reg_report(c, "is attached to thing %.*s, which does not know it",
+                       PROV_SPAN_ARG(cert->things[i]));
     }
 }
 
-static void check_thing(struct check *c, struct prov_span key, const void *object)
+static void check_thing(struct reg_check *c, struct prov_span key, const void *object)
 {
     const struct prov_thing *thing = object;
     char hex[PROV_ID_HEX + 1];
     struct prov_cert cert;
 
     if (!prov_span_eq(key, thing->name))
-        report(c, "is filed under another name");
+        reg_report(c, "is filed under another name");
     for (size_t i = 0; i < thing->n_groups; i++)
         need_both(c, REG_GROUP, REG_THING_OF_GROUP, "thing group", thing->groups[i], key);
     need_both(c, REG_TYPE, REG_THING_OF_TYPE, "thing type", thing->type, key);
@@ -217,20 +202,20 @@ static void check_thing(struct check *c, struct prov_span key, const void *objec
         const struct prov_span id = prov_id_span(&thing->principals[i]);
 
         prov_id_hex(&thing->principals[i], hex);
-        if (need(c, REG_CERT, "certificate", id) &&
-            other_side(c, REG_CERT, &reg_cert_record, id, &cert) &&
+        if (reg_need(c, REG_CERT, "certificate", id) &&
+            reg_other_side(c, REG_CERT, &reg_cert_record, id, &cert) &&
             !reg_has(cert.things, cert.n_things, key))
-            report(c, "has principal %s, which does not know it", hex);
+            reg_report(c, "has principal %s, which does not know it", hex);
     }
 }
 
-static void check_group(struct check *c, struct prov_span key, const void *object)
+static void check_group(struct reg_check *c, struct prov_span key, const void *object)
 {
     uint8_t target[1 + PROV_STORE_KEY_MAX] = { 'g' };
     const struct prov_group *group = object;
 
     if (!prov_span_eq(key, group->name))
-        report(c, "is filed under another name");
+        reg_report(c, "is filed under another name");
     need_both(c, REG_GROUP, REG_GROUP_OF_GROUP, "thing group", group->parent, key);
     memcpy(target + 1, key.p, key.n);
     for (size_t i = 0; i < group->n_policies; i++)
@@ -238,7 +223,7 @@ static void check_group(struct check *c, struct prov_span key, const void *objec
                   prov_span(target, 1 + key.n));
 }
 
-static void check_policy(struct check *c, struct prov_span key, const void *object)
+static void check_policy(struct reg_check *c, struct prov_span key, const void *object)
 {
     struct prov_version_info version;
     struct prov_policy_doc *doc = NULL;
@@ -251,11 +236,11 @@ static void check_policy(struct check *c, struct prov_span key, const void *obje
     if (rc == PROV_ENOMEM)
         c->rc = rc;
     else if (rc != PROV_OK)
-        report(c, "has no default version that can be used: %s", c->err.text);
+        reg_report(c, "has no default version that can be used: %s", c->err.text);
     prov_policy_doc_unref(doc);
 }
 
-static void check_template(struct check *c, struct prov_span key, const void *object)
+static void check_template(struct reg_check *c, struct prov_span key, const void *object)
 {
     const struct prov_template_info *info = object;
     struct prov_version_info version;
@@ -268,120 +253,26 @@ static void check_template(struct check *c, struct prov_span key, const void *ob
     if (rc == PROV_ENOMEM)
         c->rc = rc;
     else if (rc != PROV_OK)
-        report(c, "has no default version that can be used: %s", c->err.text);
+        reg_report(c, "has no default version that can be used: %s", c->err.text);
     prov_template_free(tpl);
 }
 
-static void check_version(struct check *c, struct prov_span key, enum reg_table table)
+static void check_version(struct reg_check *c, struct prov_span key, enum reg_table table)
 {
-    if (key.n < 6 || !there(c, table, prov_span(key.p, key.n - 5)))
-        report(c, "belongs to nothing");
+    if (key.n < 6 || !reg_there(c, table, prov_span(key.p, key.n - 5)))
+        reg_report(c, "belongs to nothing");
 }
 
-static void check_policy_version(struct check *c, struct prov_span key, const void *object)
+static void check_policy_version(struct reg_check *c, struct prov_span key, const void *object)
 {
     (void)object;
     check_version(c, key, REG_POLICY);
 }
 
-static void check_template_version(struct check *c, struct prov_span key, const void *object)
+static void check_template_version(struct reg_check *c, struct prov_span key, const void *object)
 {
     (void)object;
     check_version(c, key, REG_TEMPLATE);
-}
-
-/* ---- what is no record ----------------------------------------------------------------------- */
-
-static void check_client(struct check *c, struct prov_span key, struct prov_span value)
-{
-    if (value.n != PROV_ID_LEN) {
-        report(c, "does not decode");
-        return;
-    }
-    if (need(c, REG_CERT, "certificate", value))
-        need_link(c, REG_CLIENT_OF_CERT, "certificate", value, key);
-}
-
-/* Its certificate must lead to it; one that is damaged is told of already. */
-static void check_der(struct check *c, struct prov_span key, struct prov_span value)
-{
-    struct prov_cert cert;
-    struct prov_id id;
-
-    if (prov_ident_id_of_der(value, &id) != PROV_OK)
-        c->rc = prov_nomem(c->tx.err);
-    else if (!there(c, REG_CERT, prov_id_span(&id)))
-        report(c, "belongs to nothing");
-    else if (other_side(c, REG_CERT, &reg_cert_record, prov_id_span(&id), &cert) &&
-             (key.n != 8 || reg_from_be64(key.p) != (uint64_t)cert.der_number))
-        report(c, "is not where its certificate looks for it");
-}
-
-#define NO_TABLE REG_TABLES
-
-static const struct ends {
-    enum reg_link kind;
-    size_t owner_n;               /* 0: a name */
-    enum reg_table owner, member; /* NO_TABLE: not to be looked for */
-} ends[] = {
-    { REG_CERT_OF_CA, PROV_ID_LEN, NO_TABLE, REG_CERT }, /* a deleted CA's certificates stay */
-    { REG_CERT_OF_SIGNED, REG_SIGNED_PREFIX, NO_TABLE, REG_CERT },
-    { REG_CA_OF_SUBJECT, 4, NO_TABLE, REG_CA },
-    { REG_CA_OF_TEMPLATE, 0, REG_TEMPLATE, REG_CA },
-    { REG_TARGET_OF_POLICY, 0, REG_POLICY, NO_TABLE }, /* by its first byte */
-    { REG_THING_OF_GROUP, 0, REG_GROUP, REG_THING },
-    { REG_GROUP_OF_GROUP, 0, REG_GROUP, REG_GROUP },
-    { REG_THING_OF_TYPE, 0, REG_TYPE, REG_THING },
-    { REG_THING_OF_BILLING, 0, REG_BILLING, REG_THING },
-    { REG_CLIENT_OF_CERT, PROV_ID_LEN, REG_CERT, REG_CLIENT },
-};
-
-static const struct ends *ends_of(struct prov_span key)
-{
-    for (size_t i = 0; i < PROV_COUNT(ends); i++) {
-        if (key.p[0] == (uint8_t)ends[i].kind)
-            return &ends[i];
-    }
-    return NULL;
-}
-
-/* Owner and member of a link; false when it has not the form of one. */
-static bool split(const struct ends *e, struct prov_span key, struct prov_span *owner,
-                  struct prov_span *member)
-{
-    const uint8_t *nul;
-    size_t n = e->owner_n;
-
-    if (n == 0) {
-        nul = memchr(key.p + 1, 0, key.n - 1);
-        n = nul == NULL ? key.n : (size_t)(nul - key.p) - 1;
-    }
-    if (key.n < n + 3 || key.p[1 + n] != 0)
-        return false;
-    *owner = prov_span(key.p + 1, n);
-    *member = prov_span(key.p + n + 2, key.n - n - 2);
-    return true;
-}
-
-static void check_link(struct check *c, struct prov_span key, struct prov_span value)
-{
-    const struct ends *e = ends_of(key);
-    struct prov_span owner, member;
-    enum reg_table table;
-
-    (void)value;
-    if (e == NULL || !split(e, key, &owner, &member)) {
-        report(c, "does not decode");
-        return;
-    }
-    table = e->member;
-    if (e->kind == REG_TARGET_OF_POLICY) {
-        table = member.p[0] == 'g' ? REG_GROUP : REG_CERT;
-        member = prov_span(member.p + 1, member.n - 1);
-    }
-    if (e->owner != NO_TABLE)
-        (void)need(c, e->owner, "an owner", owner);
-    (void)need(c, table, "a member", member);
 }
 
 /* ---- the walk -------------------------------------------------------------------------------- */
@@ -389,13 +280,13 @@ static void check_link(struct check *c, struct prov_span key, struct prov_span v
 static const struct walk {
     const char *what;
     const struct prov_record *type; /* NULL: `raw` reads it */
-    void (*record)(struct check *c, struct prov_span key, const void *object);
-    void (*raw)(struct check *c, struct prov_span key, struct prov_span value);
+    void (*record)(struct reg_check *c, struct prov_span key, const void *object);
+    void (*raw)(struct reg_check *c, struct prov_span key, struct prov_span value);
 } walks[] = {
-    [REG_META] = { "record", &reg_settings_record, NULL, NULL },
+    [REG_META] = { "record", NULL, NULL, reg_check_meta },
     [REG_CA] = { "CA certificate", &reg_ca_record, check_ca, NULL },
     [REG_CERT] = { "certificate", &reg_cert_record, check_cert, NULL },
-    [REG_CERT_DER] = { "DER number", NULL, NULL, check_der },
+    [REG_CERT_DER] = { "DER number", NULL, NULL, reg_check_der },
     [REG_THING] = { "thing", &reg_thing_record, check_thing, NULL },
     [REG_TYPE] = { "thing type", &reg_type_record, NULL, NULL },
     [REG_GROUP] = { "thing group", &reg_group_record, check_group, NULL },
@@ -404,15 +295,16 @@ static const struct walk {
     [REG_POLICY_DOC] = { "policy version", &reg_version_record, check_policy_version, NULL },
     [REG_TEMPLATE] = { "template", &reg_template_record, check_template, NULL },
     [REG_TEMPLATE_DOC] = { "template version", &reg_version_record, check_template_version, NULL },
-    [REG_LINK] = { "index entry", NULL, NULL, check_link },
-    [REG_CLIENT] = { "client", NULL, NULL, check_client },
+    [REG_LINK] = { "index entry", NULL, NULL, reg_check_link },
+    [REG_CLIENT] = { "client", NULL, NULL, reg_check_client },
     [REG_FEED] = { "change", &reg_change_record, NULL, NULL },
     [REG_ATTEMPT] = { "attempt", &reg_attempt_record, NULL, NULL },
+    [REG_REVOKED] = { "revoked serial number", NULL, NULL, reg_check_revoked },
 };
 _Static_assert(PROV_COUNT(walks) == REG_TABLES, "a table was added without a check");
 
 struct visit {
-    struct check *c;
+    struct reg_check *c;
     const struct walk *walk;
 };
 
@@ -420,7 +312,7 @@ static bool check_one(void *ctx, struct prov_span key, struct prov_span value)
 {
     alignas(max_align_t) uint8_t object[sizeof(struct prov_thing)];
     const struct visit *v = ctx;
-    struct check *c = v->c;
+    struct reg_check *c = v->c;
 
     at(c, v->walk->what, key);
     if (v->walk->type == NULL)
@@ -428,7 +320,7 @@ static bool check_one(void *ctx, struct prov_span key, struct prov_span value)
     else if (v->walk->type->size > sizeof object)
         c->rc = prov_fail(c->tx.err, PROV_EBUG, REG_INTERNAL, "a record type is too large");
     else if (prov_record_read(v->walk->type, value, object) != PROV_OK)
-        report(c, "does not decode");
+        reg_report(c, "does not decode");
     else if (v->walk->record != NULL)
         v->walk->record(c, key, object);
     return c->rc == PROV_OK;
@@ -437,7 +329,7 @@ static bool check_one(void *ctx, struct prov_span key, struct prov_span value)
 enum prov_rc prov_registry_check(struct prov_tx *tx, void (*problem)(void *ctx, const char *text),
                                  void *ctx)
 {
-    struct check c = { .problem = problem, .ctx = ctx };
+    struct reg_check c = { .problem = problem, .ctx = ctx };
     struct visit v = { &c, NULL };
 
     c.tx = (struct prov_tx){ tx->txn, tx->now_ms, &c.err };
@@ -449,6 +341,10 @@ enum prov_rc prov_registry_check(struct prov_tx *tx, void (*problem)(void *ctx, 
                       check_one, &v);
         if (c.rc == PROV_OK)
             c.rc = rc;
+    }
+    if (c.rc == PROV_OK) {
+        at(&c, "record", PROV_LIT("counts"));
+        reg_check_counts(&c);
     }
     if (c.rc != PROV_OK && tx->err != NULL)
         *tx->err = c.err;

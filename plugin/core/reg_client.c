@@ -1,6 +1,11 @@
 #include "reg.h"
 
-enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, struct prov_id *cert)
+struct binding {
+    struct prov_id cert;
+    bool stale;
+};
+
+static enum prov_rc binding_get(struct prov_tx *tx, struct prov_span client_id, struct binding *out)
 {
     struct prov_span value;
     enum prov_rc rc;
@@ -10,10 +15,51 @@ enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, str
     rc = prov_txn_get(tx->txn, REG_CLIENT, client_id, &value);
     if (rc != PROV_OK)
         return reg_store_result(tx, rc);
-    if (value.n != PROV_ID_LEN)
+    if (value.n != PROV_ID_LEN && value.n != PROV_ID_LEN + 1)
         return prov_fail(tx->err, PROV_ESTORE, REG_INTERNAL, "a client record is damaged");
-    memcpy(cert->b, value.p, PROV_ID_LEN);
+    memcpy(out->cert.b, value.p, PROV_ID_LEN);
+    out->stale = value.n > PROV_ID_LEN && value.p[PROV_ID_LEN] != 0;
     return PROV_OK;
+}
+
+static enum prov_rc binding_put(struct prov_tx *tx, struct prov_span client_id,
+                                const struct binding *binding)
+{
+    uint8_t value[PROV_ID_LEN + 1];
+
+    memcpy(value, binding->cert.b, PROV_ID_LEN);
+    value[PROV_ID_LEN] = binding->stale;
+    return reg_put_bytes(tx, REG_CLIENT, client_id, prov_span(value, sizeof value));
+}
+
+enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, struct prov_id *cert)
+{
+    struct binding binding;
+    const enum prov_rc rc = binding_get(tx, client_id, &binding);
+
+    if (rc == PROV_OK)
+        *cert = binding.cert;
+    return rc;
+}
+
+enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, bool *stale)
+{
+    struct binding binding;
+    const enum prov_rc rc = binding_get(tx, client_id, &binding);
+
+    *stale = rc == PROV_OK && binding.stale;
+    return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+}
+
+enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id)
+{
+    struct binding binding;
+    const enum prov_rc rc = binding_get(tx, client_id, &binding);
+
+    if (rc != PROV_OK || !binding.stale)
+        return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+    binding.stale = false;
+    return binding_put(tx, client_id, &binding);
 }
 
 enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id)
@@ -50,6 +96,7 @@ static enum prov_rc bindable(struct prov_tx *tx, const struct prov_id *cert)
 enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
                               const struct prov_id *cert)
 {
+    const struct binding binding = { .cert = *cert };
     struct prov_id bound;
     enum prov_rc rc;
 
@@ -66,7 +113,7 @@ enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
         rc = prov_client_unbind(tx, client_id);
     if (rc != PROV_OK)
         return rc;
-    rc = reg_put_bytes(tx, REG_CLIENT, client_id, prov_id_span(cert));
+    rc = binding_put(tx, client_id, &binding);
     if (rc != PROV_OK)
         return rc;
     return reg_link_add(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), client_id);
@@ -102,4 +149,33 @@ enum prov_rc reg_forget_clients(struct prov_tx *tx, const struct prov_id *id)
         if (rc != PROV_OK)
             return rc;
     }
+}
+
+static enum prov_rc go_stale(struct prov_tx *tx, const struct prov_id *id,
+                             struct prov_span client_id)
+{
+    struct binding binding;
+    const enum prov_rc rc = binding_get(tx, client_id, &binding);
+
+    if (rc != PROV_OK) /* a link that leads nowhere is `provctl check`'s */
+        return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+    if (binding.stale || !prov_id_eq(&binding.cert, id))
+        return PROV_OK;
+    binding.stale = true;
+    return binding_put(tx, client_id, &binding);
+}
+
+enum prov_rc reg_clients_go_stale(struct prov_tx *tx, const struct prov_id *id)
+{
+    uint8_t client[PROV_STORE_KEY_MAX];
+    enum prov_rc rc;
+    size_t n;
+
+    rc = reg_link_first(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client, &n);
+    while (rc == PROV_OK) {
+        rc = go_stale(tx, id, prov_span(client, n));
+        if (rc == PROV_OK)
+            rc = reg_link_next(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client, &n);
+    }
+    return rc == PROV_ENOTFOUND ? PROV_OK : rc;
 }

@@ -10,6 +10,7 @@ static const struct prov_field template_fields[] = {
     { 6, PROV_FIELD_U32, offsetof(struct prov_template_info, last_version), 0, 0 },
     { 7, PROV_FIELD_I64, offsetof(struct prov_template_info, created_ms), 0, 0 },
     { 8, PROV_FIELD_I64, offsetof(struct prov_template_info, modified_ms), 0, 0 },
+    { 9, PROV_FIELD_SPAN, offsetof(struct prov_template_info, hook), 0, 0 },
 };
 const struct prov_record reg_template_record = { template_fields, PROV_COUNT(template_fields),
                                                  sizeof(struct prov_template_info) };
@@ -51,6 +52,16 @@ static enum prov_rc body_check(struct prov_tx *tx, struct prov_span body,
     return rc;
 }
 
+static enum prov_rc hook_check(struct prov_tx *tx, struct prov_span hook,
+                               enum prov_template_type type)
+{
+    if (hook.n != 0 && type == PROV_TEMPLATE_JITP)
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                         "a template of type JITP takes no hook: give the hook to the CA that "
+                         "names the template");
+    return reg_hook_check(tx, hook);
+}
+
 /* The name must be free, and the account must have room for one more. */
 static enum prov_rc creatable(struct prov_tx *tx, struct prov_span name)
 {
@@ -74,6 +85,7 @@ enum prov_rc prov_template_create(struct prov_tx *tx, const struct prov_template
 {
     struct prov_template_info info = {
         .description = creation->description,
+        .hook = creation->hook,
         .type = creation->type,
         .enabled = creation->enabled,
         .default_version = 1,
@@ -85,6 +97,8 @@ enum prov_rc prov_template_create(struct prov_tx *tx, const struct prov_template
     rc = prov_name_check(PROV_NAME_TEMPLATE, creation->name, tx->err);
     if (rc == PROV_OK)
         rc = reg_description_check(tx, creation->description);
+    if (rc == PROV_OK)
+        rc = hook_check(tx, creation->hook, creation->type);
     if (rc == PROV_OK)
         rc = body_check(tx, creation->body, creation->type);
     if (rc == PROV_OK)
@@ -116,12 +130,16 @@ enum prov_rc prov_template_update(struct prov_tx *tx, struct prov_span name,
     rc = prov_template_get(tx, name, &info);
     if (rc == PROV_OK && change->description != NULL)
         rc = reg_description_check(tx, *change->description);
+    if (rc == PROV_OK && change->hook != NULL)
+        rc = hook_check(tx, *change->hook, info.type);
     if (rc == PROV_OK && change->default_version != NULL)
         rc = reg_doc_get(tx, &template_kind, name, *change->default_version, &found);
     if (rc != PROV_OK)
         return rc;
     if (change->description != NULL)
         info.description = *change->description;
+    if (change->hook != NULL)
+        info.hook = *change->hook;
     if (change->enabled != NULL)
         info.enabled = *change->enabled;
     if (change->default_version != NULL)

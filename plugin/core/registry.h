@@ -69,6 +69,12 @@ struct prov_ca {
     struct prov_span der;
     int64_t not_before_s, not_after_s;
     int64_t created_ms, modified_ms;
+    /* Hash of its name and key. CA certificates that have it in common are one CA, renewed: its
+     * revocation lists (crl.h) are all of theirs. */
+    struct prov_id authority;
+    /* of the last list imported: RFC 5280's thisUpdate and nextUpdate (0: not given), how many
+     * certificates it names, and when it came. All 0: none yet. */
+    int64_t crl_this_update_s, crl_next_update_s, crl_entries, crl_imported_ms;
 };
 
 struct prov_ca_registration {
@@ -94,7 +100,8 @@ struct prov_ca_change {
 PROV_MUST_USE enum prov_rc prov_ca_update(struct prov_tx *tx, const struct prov_id *id,
                                           const struct prov_ca_change *change);
 /* INACTIVE CAs only (CertificateStateException). Their certificates stay, without a CA to list them
- * by; what its revocation lists said about certificates not yet seen is forgotten. */
+ * by; what its revocation lists said about certificates not yet seen is forgotten, unless another
+ * registered CA certificate is of the same authority. */
 PROV_MUST_USE enum prov_rc prov_ca_delete(struct prov_tx *tx, const struct prov_id *id);
 
 /*
@@ -148,15 +155,18 @@ struct prov_cert_registration {
     enum prov_cert_status status; /* ACTIVE, INACTIVE or REVOKED */
 };
 
-/* The leaf must be signed by a registered ACTIVE CA, unless without_ca. *id is filled in as soon as
- * the certificate decodes, also for one that is registered already. */
+/*
+ * The leaf must be signed by a registered ACTIVE CA, unless without_ca. One that the CA's
+ * revocation lists name is registered as REVOKED or not at all (CertificateStateException). *id is
+ * filled in as soon as the certificate decodes, also for one that is registered already.
+ */
 PROV_MUST_USE enum prov_rc prov_cert_register(struct prov_tx *tx,
                                               const struct prov_cert_registration *reg,
                                               struct prov_id *id);
 /*
  * What a first contact records: PENDING_ACTIVATION under a CA that the caller has checked the
  * signature against. ca_mode becomes the certificate's. PROV_ECONFLICT when it is registered
- * already.
+ * already, PROV_EDENIED when the CA's revocation lists name it.
  */
 PROV_MUST_USE enum prov_rc prov_cert_record_first_contact(struct prov_tx *tx, X509 *leaf,
                                                           const struct prov_ca *ca,
@@ -179,17 +189,21 @@ PROV_MUST_USE enum prov_rc prov_cert_set_status(struct prov_tx *tx, const struct
                                                 enum prov_cert_status status);
 /*
  * TransferCertificate: INACTIVE becomes PENDING_TRANSFER, offered to an account (12 digits, not
- * ours). A certificate with policies (TransferConflictException) or things is refused, and so is
- * any other status. message: at most PROV_MAX_TRANSFER_MESSAGE bytes; may be empty. The registry
- * stays the same one: here the accounts are the owners between whom its operator mediates.
+ * ours). A certificate with policies or things is refused (TransferConflictException), and so is
+ * any other status (CertificateStateException). message: at most PROV_MAX_TRANSFER_MESSAGE bytes;
+ * may be empty. The registry stays the same one: here the accounts are the owners between whom its
+ * operator mediates.
  */
 PROV_MUST_USE enum prov_rc prov_cert_transfer(struct prov_tx *tx, const struct prov_id *id,
                                               struct prov_span account, struct prov_span message);
-/* AcceptCertificateTransfer: INACTIVE, or ACTIVE. Again: TransferAlreadyCompletedException. */
+/*
+ * AcceptCertificateTransfer: INACTIVE, or ACTIVE. Once a transfer was accepted, all three say
+ * TransferAlreadyCompletedException until the next one; without any, InvalidRequestException.
+ */
 PROV_MUST_USE enum prov_rc prov_cert_transfer_accept(struct prov_tx *tx, const struct prov_id *id,
                                                      bool active);
-/* RejectCertificateTransfer, with a reason that may be empty, and CancelCertificateTransfer:
- * INACTIVE. */
+/* RejectCertificateTransfer, with a reason that may be empty (as long as a message), and
+ * CancelCertificateTransfer, as if it had not been offered: INACTIVE. */
 PROV_MUST_USE enum prov_rc prov_cert_transfer_reject(struct prov_tx *tx, const struct prov_id *id,
                                                      struct prov_span reason);
 PROV_MUST_USE enum prov_rc prov_cert_transfer_cancel(struct prov_tx *tx, const struct prov_id *id);
@@ -253,7 +267,8 @@ PROV_MUST_USE enum prov_rc prov_thing_detach(struct prov_tx *tx, struct prov_spa
 
 /*
  * Hands a certificate from one thing to another: detached and attached in one step, with the rules
- * of prov_thing_attach. PROV_ENOTFOUND when it is not attached to `from`.
+ * of prov_thing_attach. PROV_ENOTFOUND when it is not attached to `from`. PROV_ATTACH_UNSAID: as it
+ * was attached.
  */
 PROV_MUST_USE enum prov_rc prov_thing_hand_over(struct prov_tx *tx, struct prov_span from,
                                                 struct prov_span to, const struct prov_id *cert,
@@ -267,14 +282,15 @@ struct prov_thing_reset {
     bool shared; /* also certificates that stand for other things too: they leave those as well */
 };
 struct prov_thing_reset_result {
-    size_t certs, policies, groups; /* retired, detached, left (the billing group counts) */
+    size_t certs, policies, groups; /* detached, likewise, left (the billing group counts) */
 };
 /*
  * Change of owner: every certificate of the thing loses its policies, is detached and retired; the
  * thing leaves its groups and billing group, whose policies and company were the last owner's.
  * Name, type and attributes stay: they describe the device. A certificate that stands for another
  * thing too is DeleteConflictException unless `shared`. Certificates that are REVOKED already stay
- * so.
+ * so, also instead of being deleted: the CA that signed one would bring it back. An offer of one to
+ * another account is taken back.
  */
 PROV_MUST_USE enum prov_rc prov_thing_reset(struct prov_tx *tx, struct prov_span name,
                                             const struct prov_thing_reset *how,

@@ -158,6 +158,16 @@ PROV_MUST_USE enum prov_rc prov_template_eval(const struct prov_template *tpl,
 void prov_plan_free(struct prov_plan *plan); /* NULL is accepted */
 
 /*
+ * A plan without a template: activates the certificate, attaches these policies to it, which must
+ * exist, and the thing, which is made when there is none of the name. thing_name may be empty.
+ * Texts are copied. PROV_ENOMEM.
+ */
+PROV_MUST_USE enum prov_rc prov_plan_direct(struct prov_span certificate_id,
+                                            struct prov_span thing_name,
+                                            const struct prov_span *policies, size_t n_policies,
+                                            struct prov_plan **out);
+
+/*
  * The name a policy gets that a template gives by its document: SHA-1 in 40 upper-case hex digits
  * (reference 2.4), so that the same document is the same policy. Not a matter of security: who may
  * write templates may write policies. PROV_ENOMEM when OpenSSL cannot.

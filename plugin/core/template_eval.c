@@ -425,6 +425,42 @@ void prov_plan_free(struct prov_plan *plan)
         prov_tpl_arena_free(plan->arena);
 }
 
+static char *copy_text(struct prov_tpl_arena *a, struct prov_span text)
+{
+    char *copy = prov_tpl_alloc(a, text.n + 1, 1);
+
+    if (copy != NULL && text.n != 0)
+        memcpy(copy, text.p, text.n);
+    return copy;
+}
+
+enum prov_rc prov_plan_direct(struct prov_span certificate_id, struct prov_span thing_name,
+                              const struct prov_span *policies, size_t n_policies,
+                              struct prov_plan **out)
+{
+    struct prov_tpl_arena *a = prov_tpl_arena_new();
+    struct prov_plan *plan = a != NULL ? prov_tpl_alloc(a, 1, sizeof *plan) : NULL;
+    bool made = plan != NULL;
+
+    if (made) {
+        plan->arena = a;
+        plan->activate = true;
+        plan->certificate_id = copy_text(a, certificate_id);
+        plan->policies = prov_tpl_alloc(a, n_policies + 1, sizeof *plan->policies);
+        made = plan->certificate_id != NULL && plan->policies != NULL;
+    }
+    if (made && thing_name.n != 0)
+        made = (plan->thing_name = copy_text(a, thing_name)) != NULL;
+    for (size_t i = 0; made && i < n_policies; i++)
+        made = (plan->policies[plan->n_policies++].name = copy_text(a, policies[i])) != NULL;
+    if (!made) {
+        prov_tpl_arena_free(a);
+        return PROV_ENOMEM;
+    }
+    *out = plan;
+    return PROV_OK;
+}
+
 enum prov_rc prov_plan_policy_name(struct prov_span document,
                                    char out[static PROV_PLAN_POLICY_NAME + 1])
 {

@@ -1,13 +1,11 @@
-#include "view.h"
+#include "view_priv.h"
 
 #include <stdio.h>
 
 #include <openssl/evp.h>
 
-#include "doc.h"
-
-static void put_arn(struct prov_doc *d, cJSON *into, const char *key, const char *kind,
-                    struct prov_span name)
+void view_arn(struct prov_doc *d, cJSON *into, const char *key, const char *kind,
+              struct prov_span name)
 {
     (void)prov_doc_put(d, into, key, prov_doc_arn(d, kind, name));
 }
@@ -60,6 +58,11 @@ static void put_validity(struct prov_doc *d, cJSON *into, int64_t not_before_s, 
     prov_doc_number(d, validity, "notAfter", (double)not_after_s);
 }
 
+const char *prov_view_principal_type(bool exclusive)
+{
+    return exclusive ? "EXCLUSIVE_THING" : "NON_EXCLUSIVE_THING";
+}
+
 static const char *mode_name(enum prov_cert_mode mode)
 {
     return mode == PROV_MODE_SNI_ONLY ? "SNI_ONLY" : "DEFAULT";
@@ -73,11 +76,11 @@ static void put_attrs(struct prov_doc *d, cJSON *into, const struct prov_attr *a
         prov_doc_member(d, object, attrs[i].name, prov_doc_string(attrs[i].value));
 }
 
-static void add_named(struct prov_doc *d, cJSON *into, const char *name_key, const char *arn_key,
-                      const char *kind, struct prov_span name)
+void view_named(struct prov_doc *d, cJSON *into, const char *name_key, const char *arn_key,
+                const char *kind, struct prov_span name)
 {
     prov_doc_text(d, into, name_key, name);
-    put_arn(d, into, arn_key, kind, name);
+    view_arn(d, into, arn_key, kind, name);
 }
 
 /* [{ name_key: …, arn_key: … }, …] */
@@ -88,8 +91,8 @@ static void put_named(struct prov_doc *d, cJSON *into, const char *key, const ch
     cJSON *array = prov_doc_array(d, into, key);
 
     for (size_t i = 0; i < n && d->rc == PROV_OK; i++)
-        add_named(d, prov_doc_append(d, array, cJSON_CreateObject()), name_key, arn_key, kind,
-                  names[i]);
+        view_named(d, prov_doc_append(d, array, cJSON_CreateObject()), name_key, arn_key, kind,
+                   names[i]);
 }
 
 static void put_policies(struct prov_doc *d, cJSON *into, const struct prov_span *names, size_t n)
@@ -97,17 +100,18 @@ static void put_policies(struct prov_doc *d, cJSON *into, const struct prov_span
     put_named(d, into, "policies", "policyName", "policyArn", "policy", names, n);
 }
 
-/* A list's row when the API shows a name and an ARN and nothing else. */
-static enum prov_rc named_row(struct prov_tx *tx, const char *name_key, const char *arn_key,
-                              const char *kind, struct prov_span name, cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(tx);
-
-    add_named(&d, d.root, name_key, arn_key, kind, name);
-    return prov_doc_end(&d, out);
-}
-
 /* ---- certificates ---------------------------------------------------------------------------- */
+
+cJSON *view_hook(struct prov_doc *d, cJSON *into, const char *key, struct prov_span hook)
+{
+    cJSON *object;
+
+    if (hook.n == 0)
+        return NULL;
+    object = prov_doc_object(d, into, key);
+    prov_doc_text(d, object, "targetArn", hook);
+    return object;
+}
 
 static void put_ca_head(struct prov_doc *d, cJSON *into, const struct prov_ca *ca)
 {
@@ -115,6 +119,19 @@ static void put_ca_head(struct prov_doc *d, cJSON *into, const struct prov_ca *c
     prov_doc_id(d, into, "certificateId", &ca->id);
     prov_doc_text(d, into, "status", prov_span_str(ca->active ? "ACTIVE" : "INACTIVE"));
     prov_doc_time(d, into, "creationDate", ca->created_ms);
+    prov_doc_text(d, into, "autoRegistrationStatus",
+                  prov_span_str(ca->auto_registration ? "ENABLE" : "DISABLE"));
+    put_validity(d, into, ca->not_before_s, ca->not_after_s);
+    prov_doc_text_if(d, into, "subject", ca->subject);
+}
+
+/* What becomes of devices that it brings in. */
+static void put_ca_config(struct prov_doc *d, cJSON *into, const struct prov_ca *ca)
+{
+    if (ca->template_name.n != 0)
+        prov_doc_text(d, prov_doc_object(d, into, "registrationConfig"), "templateName",
+                      ca->template_name);
+    (void)view_hook(d, into, "activationHook", ca->hook);
 }
 
 enum prov_rc prov_view_ca(struct prov_tx *tx, const struct prov_ca *ca, cJSON **out)
@@ -123,16 +140,11 @@ enum prov_rc prov_view_ca(struct prov_tx *tx, const struct prov_ca *ca, cJSON **
     cJSON *about = prov_doc_object(&d, d.root, "certificateDescription");
 
     put_ca_head(&d, about, ca);
-    prov_doc_text(&d, about, "autoRegistrationStatus",
-                  prov_span_str(ca->auto_registration ? "ENABLE" : "DISABLE"));
     prov_doc_text(&d, about, "certificateMode", prov_span_str(mode_name(ca->mode)));
     put_owner(&d, about);
     prov_doc_time(&d, about, "lastModifiedDate", ca->modified_ms);
-    put_validity(&d, about, ca->not_before_s, ca->not_after_s);
     put_pem(&d, about, ca->der);
-    if (ca->template_name.n != 0)
-        prov_doc_text(&d, prov_doc_object(&d, d.root, "registrationConfig"), "templateName",
-                      ca->template_name);
+    put_ca_config(&d, d.root, ca);
     return prov_doc_end(&d, out);
 }
 
@@ -141,6 +153,7 @@ enum prov_rc prov_view_ca_row(struct prov_tx *tx, const struct prov_ca *ca, cJSO
     struct prov_doc d = prov_doc_start(tx);
 
     put_ca_head(&d, d.root, ca);
+    put_ca_config(&d, d.root, ca);
     return prov_doc_end(&d, out);
 }
 
@@ -151,6 +164,29 @@ static void put_cert_head(struct prov_doc *d, cJSON *into, const struct prov_cer
     prov_doc_text(d, into, "status", prov_span_str(prov_cert_status_name(cert->status)));
     prov_doc_text(d, into, "certificateMode", prov_span_str(mode_name(cert->mode)));
     prov_doc_time(d, into, "creationDate", cert->created_ms);
+    prov_doc_id(d, into, "caCertificateId", &cert->ca_id);
+    prov_doc_text_if(d, into, "commonName", cert->common_name);
+}
+
+static void put_time_if(struct prov_doc *d, cJSON *into, const char *key, int64_t at_ms)
+{
+    if (at_ms != 0)
+        prov_doc_time(d, into, key, at_ms);
+}
+
+static void put_transfer(struct prov_doc *d, cJSON *into, const struct prov_cert *cert)
+{
+    cJSON *transfer;
+
+    if (cert->transfer_account.n == 0)
+        return;
+    transfer = prov_doc_object(d, into, "transferData");
+    prov_doc_text(d, transfer, "transferredTo", cert->transfer_account);
+    prov_doc_text_if(d, transfer, "transferMessage", cert->transfer_message);
+    prov_doc_text_if(d, transfer, "rejectReason", cert->transfer_reason);
+    put_time_if(d, transfer, "transferDate", cert->transfer_ms);
+    put_time_if(d, transfer, "acceptDate", cert->accepted_ms);
+    put_time_if(d, transfer, "rejectDate", cert->rejected_ms);
 }
 
 static void put_names(struct prov_doc *d, cJSON *into, const char *key,
@@ -169,7 +205,6 @@ enum prov_rc prov_view_cert(struct prov_tx *tx, const struct prov_cert *cert, cJ
     struct prov_span der;
 
     put_cert_head(&d, about, cert);
-    prov_doc_id(&d, about, "caCertificateId", &cert->ca_id);
     put_owner(&d, about);
     prov_doc_time(&d, about, "lastModifiedDate", cert->modified_ms);
     put_validity(&d, about, cert->not_before_s, cert->not_after_s);
@@ -177,8 +212,12 @@ enum prov_rc prov_view_cert(struct prov_tx *tx, const struct prov_cert *cert, cJ
         d.rc = prov_cert_der(tx, &cert->id, &der);
     if (d.rc == PROV_OK)
         put_pem(&d, about, der);
+    put_transfer(&d, about, cert);
     put_policies(&d, d.root, cert->policies, cert->n_policies);
     put_names(&d, d.root, "things", cert->things, cert->n_things);
+    if (cert->n_things != 0)
+        prov_doc_text(&d, d.root, "thingPrincipalType",
+                      prov_span_str(prov_view_principal_type(cert->exclusive)));
     return prov_doc_end(&d, out);
 }
 
@@ -187,6 +226,7 @@ enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert
     struct prov_doc d = prov_doc_start(tx);
 
     put_cert_head(&d, d.root, cert);
+    put_names(&d, d.root, "things", cert->things, cert->n_things);
     return prov_doc_end(&d, out);
 }
 
@@ -195,7 +235,7 @@ enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert
 static void put_thing_head(struct prov_doc *d, cJSON *into, const struct prov_thing *thing)
 {
     prov_doc_text(d, into, "thingName", thing->name);
-    put_arn(d, into, "thingArn", "thing", thing->name);
+    view_arn(d, into, "thingArn", "thing", thing->name);
     prov_doc_text_if(d, into, "thingTypeName", thing->type);
     put_attrs(d, into, thing->attrs, thing->n_attrs);
     prov_doc_number(d, into, "version", thing->version);
@@ -212,20 +252,27 @@ static void put_uuid(struct prov_doc *d, cJSON *into, const char *key,
     prov_doc_text(d, into, key, prov_span_str(text));
 }
 
+static void put_principals(struct prov_doc *d, cJSON *into, const struct prov_thing *thing)
+{
+    cJSON *principals = prov_doc_array(d, into, "principals");
+
+    for (size_t i = 0; i < thing->n_principals && d->rc == PROV_OK; i++)
+        prov_doc_append(d, principals, prov_doc_arn_of_id(d, "cert", &thing->principals[i]));
+}
+
 enum prov_rc prov_view_thing(struct prov_tx *tx, const struct prov_thing *thing, cJSON **out)
 {
     struct prov_doc d = prov_doc_start(tx);
-    cJSON *principals;
 
     prov_doc_text(&d, d.root, "defaultClientId", thing->name);
     put_thing_head(&d, d.root, thing);
     put_uuid(&d, d.root, "thingId", thing->thing_id.b);
     prov_doc_text_if(&d, d.root, "billingGroupName", thing->billing_group);
+    prov_doc_time(&d, d.root, "creationDate", thing->created_ms);
+    prov_doc_time(&d, d.root, "lastModifiedDate", thing->modified_ms);
     put_named(&d, d.root, "thingGroups", "groupName", "groupArn", "thinggroup", thing->groups,
               thing->n_groups);
-    principals = prov_doc_array(&d, d.root, "principals");
-    for (size_t i = 0; i < thing->n_principals && d.rc == PROV_OK; i++)
-        prov_doc_append(&d, principals, prov_doc_arn_of_id(&d, "cert", &thing->principals[i]));
+    put_principals(&d, d.root, thing);
     return prov_doc_end(&d, out);
 }
 
@@ -234,6 +281,9 @@ enum prov_rc prov_view_thing_row(struct prov_tx *tx, const struct prov_thing *th
     struct prov_doc d = prov_doc_start(tx);
 
     put_thing_head(&d, d.root, thing);
+    put_names(&d, d.root, "thingGroupNames", thing->groups, thing->n_groups);
+    prov_doc_time(&d, d.root, "creationDate", thing->created_ms);
+    put_principals(&d, d.root, thing);
     return prov_doc_end(&d, out);
 }
 
@@ -259,7 +309,7 @@ enum prov_rc prov_view_group(struct prov_tx *tx, const struct prov_group *group,
     struct prov_doc d = prov_doc_start(tx);
     cJSON *part;
 
-    add_named(&d, d.root, "thingGroupName", "thingGroupArn", "thinggroup", group->name);
+    view_named(&d, d.root, "thingGroupName", "thingGroupArn", "thinggroup", group->name);
     prov_doc_number(&d, d.root, "version", group->version);
     part = prov_doc_object(&d, d.root, "thingGroupProperties");
     prov_doc_text_if(&d, part, "thingGroupDescription", group->description);
@@ -274,7 +324,17 @@ enum prov_rc prov_view_group(struct prov_tx *tx, const struct prov_group *group,
 
 enum prov_rc prov_view_group_row(struct prov_tx *tx, struct prov_span name, cJSON **out)
 {
-    return named_row(tx, "groupName", "groupArn", "thinggroup", name, out);
+    struct prov_group group = { .depth = 0 };
+    struct prov_doc d = prov_doc_start(tx);
+
+    if (d.rc == PROV_OK)
+        d.rc = prov_group_get(tx, name, &group);
+    view_named(&d, d.root, "groupName", "groupArn", "thinggroup", name);
+    prov_doc_text_if(&d, d.root, "parentGroupName", group.parent);
+    prov_doc_text_if(&d, d.root, "thingGroupDescription", group.description);
+    put_names(&d, d.root, "policyNames", group.policies, group.n_policies);
+    prov_doc_time(&d, d.root, "creationDate", group.created_ms);
+    return prov_doc_end(&d, out);
 }
 
 enum prov_rc prov_view_type(struct prov_tx *tx, const struct prov_thing_type *type, cJSON **out)
@@ -282,7 +342,7 @@ enum prov_rc prov_view_type(struct prov_tx *tx, const struct prov_thing_type *ty
     struct prov_doc d = prov_doc_start(tx);
     cJSON *part;
 
-    add_named(&d, d.root, "thingTypeName", "thingTypeArn", "thingtype", type->name);
+    view_named(&d, d.root, "thingTypeName", "thingTypeArn", "thingtype", type->name);
     part = prov_doc_object(&d, d.root, "thingTypeProperties");
     prov_doc_text_if(&d, part, "thingTypeDescription", type->description);
     put_names(&d, part, "searchableAttributes", type->searchable, type->n_searchable);
@@ -299,7 +359,7 @@ enum prov_rc prov_view_billing(struct prov_tx *tx, const struct prov_billing_gro
 {
     struct prov_doc d = prov_doc_start(tx);
 
-    add_named(&d, d.root, "billingGroupName", "billingGroupArn", "billinggroup", group->name);
+    view_named(&d, d.root, "billingGroupName", "billingGroupArn", "billinggroup", group->name);
     prov_doc_text_if(&d, prov_doc_object(&d, d.root, "billingGroupProperties"),
                      "billingGroupDescription", group->description);
     prov_doc_time(&d, prov_doc_object(&d, d.root, "billingGroupMetadata"), "creationDate",
@@ -309,150 +369,13 @@ enum prov_rc prov_view_billing(struct prov_tx *tx, const struct prov_billing_gro
 
 enum prov_rc prov_view_billing_row(struct prov_tx *tx, struct prov_span name, cJSON **out)
 {
-    return named_row(tx, "groupName", "groupArn", "billinggroup", name, out);
-}
-
-/* ---- policies and templates ------------------------------------------------------------------ */
-
-/* Policy versions are text in the API; template versions are numbers. */
-static void put_version_text(struct prov_doc *d, cJSON *into, const char *key, uint32_t version)
-{
-    char text[16];
-
-    (void)snprintf(text, sizeof text, "%u", version);
-    prov_doc_text(d, into, key, prov_span_str(text));
-}
-
-static void put_policy_head(struct prov_doc *d, const struct prov_policy_info *info,
-                            const struct prov_version_info *version)
-{
-    add_named(d, d->root, "policyName", "policyArn", "policy", info->name);
-    prov_doc_text(d, d->root, "policyDocument", version->document);
-}
-
-enum prov_rc prov_view_policy(struct prov_tx *tx, const struct prov_policy_info *info,
-                              const struct prov_version_info *version, cJSON **out)
-{
+    struct prov_billing_group group = { .created_ms = 0 };
     struct prov_doc d = prov_doc_start(tx);
 
-    put_policy_head(&d, info, version);
-    put_version_text(&d, d.root, "defaultVersionId", info->default_version);
-    prov_doc_time(&d, d.root, "creationDate", info->created_ms);
-    prov_doc_time(&d, d.root, "lastModifiedDate", info->modified_ms);
-    return prov_doc_end(&d, out);
-}
-
-enum prov_rc prov_view_policy_row(struct prov_tx *tx, struct prov_span name, cJSON **out)
-{
-    return named_row(tx, "policyName", "policyArn", "policy", name, out);
-}
-
-enum prov_rc prov_view_policy_version(struct prov_tx *tx, const struct prov_policy_info *info,
-                                      const struct prov_version_info *version, cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(tx);
-
-    put_policy_head(&d, info, version);
-    put_version_text(&d, d.root, "policyVersionId", version->version);
-    prov_doc_bool(&d, d.root, "isDefaultVersion", version->version == info->default_version);
-    prov_doc_time(&d, d.root, "creationDate", version->created_ms);
-    return prov_doc_end(&d, out);
-}
-
-enum prov_rc prov_view_policy_version_row(const struct prov_policy_info *info,
-                                          const struct prov_version_info *version, cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(NULL);
-
-    put_version_text(&d, d.root, "versionId", version->version);
-    prov_doc_bool(&d, d.root, "isDefaultVersion", version->version == info->default_version);
-    prov_doc_time(&d, d.root, "createDate", version->created_ms);
-    return prov_doc_end(&d, out);
-}
-
-static void put_template_head(struct prov_doc *d, const struct prov_template_info *info)
-{
-    add_named(d, d->root, "templateName", "templateArn", "provisioningtemplate", info->name);
-    prov_doc_text_if(d, d->root, "description", info->description);
-    prov_doc_time(d, d->root, "creationDate", info->created_ms);
-    prov_doc_time(d, d->root, "lastModifiedDate", info->modified_ms);
-    prov_doc_bool(d, d->root, "enabled", info->enabled);
-    prov_doc_text(d, d->root, "type", prov_span_str(prov_template_type_name(info->type)));
-}
-
-enum prov_rc prov_view_template(struct prov_tx *tx, const struct prov_template_info *info,
-                                const struct prov_version_info *version, cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(tx);
-
-    put_template_head(&d, info);
-    prov_doc_number(&d, d.root, "defaultVersionId", info->default_version);
-    prov_doc_text(&d, d.root, "templateBody", version->document);
-    return prov_doc_end(&d, out);
-}
-
-enum prov_rc prov_view_template_row(struct prov_tx *tx, const struct prov_template_info *info,
-                                    cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(tx);
-
-    put_template_head(&d, info);
-    return prov_doc_end(&d, out);
-}
-
-static void put_template_version(struct prov_doc *d, const struct prov_template_info *info,
-                                 const struct prov_version_info *version)
-{
-    prov_doc_number(d, d->root, "versionId", version->version);
-    prov_doc_time(d, d->root, "creationDate", version->created_ms);
-    prov_doc_bool(d, d->root, "isDefaultVersion", version->version == info->default_version);
-}
-
-enum prov_rc prov_view_template_version(const struct prov_template_info *info,
-                                        const struct prov_version_info *version, cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(NULL);
-
-    put_template_version(&d, info, version);
-    prov_doc_text(&d, d.root, "templateBody", version->document);
-    return prov_doc_end(&d, out);
-}
-
-enum prov_rc prov_view_template_version_row(const struct prov_template_info *info,
-                                            const struct prov_version_info *version, cJSON **out)
-{
-    struct prov_doc d = prov_doc_start(NULL);
-
-    put_template_version(&d, info, version);
-    return prov_doc_end(&d, out);
-}
-
-/* ---- attempts -------------------------------------------------------------------------------- */
-
-enum prov_rc prov_view_attempt(const struct prov_attempt *attempt, cJSON **out)
-{
-    const struct prov_reason_info *why = prov_reason_info(attempt->reason);
-    struct prov_doc d = prov_doc_start(NULL);
-    char id[PROV_ATTEMPT_HEX + 1];
-
-    prov_attempt_id_text(attempt->id, id);
-    prov_doc_text(&d, d.root, "attemptId", prov_span_str(id));
-    prov_doc_time(&d, d.root, "timestamp", attempt->at_ms);
-    prov_doc_text(
-        &d, d.root, "status",
-        prov_span_str(attempt->reason == PROV_REASON_PROVISIONED ? "Success" : "Failure"));
-    prov_doc_text(&d, d.root, "step", prov_span_str(prov_step_name(why->step)));
-    prov_doc_text(&d, d.root, "reason", prov_span_str(why->name));
-    prov_doc_text_if(&d, d.root, "errorCode", prov_span_str(why->aws_code));
-    prov_doc_text(&d, d.root, "message", prov_span_str(why->sentence));
-    prov_doc_text_if(&d, d.root, "details", attempt->detail);
-    prov_doc_bool(&d, d.root, "retryable", why->retry);
-    prov_doc_text_if(&d, d.root, "clientId", attempt->client_id);
-    prov_doc_id(&d, d.root, "principalId", &attempt->cert);
-    prov_doc_id(&d, d.root, "caCertificateId", &attempt->ca);
-    prov_doc_text_if(&d, d.root, "commonName", attempt->common_name);
-    prov_doc_text_if(&d, d.root, "sourceIp", attempt->address);
-    if (attempt->repeats != 0)
-        prov_doc_number(&d, d.root, "repeats", attempt->repeats);
+    if (d.rc == PROV_OK)
+        d.rc = prov_billing_get(tx, name, &group);
+    view_named(&d, d.root, "groupName", "groupArn", "billinggroup", name);
+    prov_doc_text_if(&d, d.root, "billingGroupDescription", group.description);
+    prov_doc_time(&d, d.root, "creationDate", group.created_ms);
     return prov_doc_end(&d, out);
 }

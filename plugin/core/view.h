@@ -4,7 +4,8 @@
  *
  * A prov_view_<object> is what the Describe or Get operation returns; a prov_view_<object>_row is
  * one element of the List operation's array, so that a list of any length is made of rows without
- * ever being whole. Fields that have no meaning here (generationId, transferData, …) are left out.
+ * ever being whole. Rows say more than AWS IoT's, so that a table of them needs no second question.
+ * Fields that have no meaning here (generationId, customerVersion, …) are left out.
  * Times are numbers: seconds since 1970 with milliseconds behind the point. Text that is not UTF-8,
  * or holds a NUL, has U+FFFD in those places.
  *
@@ -19,7 +20,10 @@
 #include "attempt.h"
 #include "registry.h"
 
-/* DescribeCACertificate: certificateDescription, and registrationConfig when there is a template.
+/*
+ * DescribeCACertificate: certificateDescription, and registrationConfig when there is a template.
+ * Ours: the certificate's subject, and activationHook { targetArn } beside registrationConfig. The
+ * row has all but the certificate itself.
  */
 PROV_MUST_USE enum prov_rc prov_view_ca(struct prov_tx *tx, const struct prov_ca *ca, cJSON **out);
 PROV_MUST_USE enum prov_rc prov_view_ca_row(struct prov_tx *tx, const struct prov_ca *ca,
@@ -27,15 +31,19 @@ PROV_MUST_USE enum prov_rc prov_view_ca_row(struct prov_tx *tx, const struct pro
 
 /*
  * DescribeCertificate's certificateDescription; besides it what ListAttachedPolicies ("policies")
- * and ListPrincipalThings ("things") would say.
+ * and ListPrincipalThings ("things") would say, and thingPrincipalType when there are things. Ours
+ * are commonName, transferData's transferredTo, and things in a row.
  */
 PROV_MUST_USE enum prov_rc prov_view_cert(struct prov_tx *tx, const struct prov_cert *cert,
                                           cJSON **out);
 PROV_MUST_USE enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert,
                                               cJSON **out);
 
+/* "EXCLUSIVE_THING", "NON_EXCLUSIVE_THING". */
+const char *prov_view_principal_type(bool exclusive);
+
 /* DescribeThing; besides it "principals" (ListThingPrincipals) and "thingGroups" (their names and
- * ARNs, ListThingGroupsForThing). */
+ * ARNs, ListThingGroupsForThing); in rows thingGroupNames. */
 PROV_MUST_USE enum prov_rc prov_view_thing(struct prov_tx *tx, const struct prov_thing *thing,
                                            cJSON **out);
 PROV_MUST_USE enum prov_rc prov_view_thing_row(struct prov_tx *tx, const struct prov_thing *thing,

@@ -239,8 +239,8 @@ static void accept_without_a_template_still_refuses(void **state)
     assert_true(mqtt_wait_end(c));
     assert_int_not_equal(mqtt_report(c)->connack, 0);
     mqtt_free(c);
-    rig_expect_status(&rig, &device, PROV_CERT_PENDING_ACTIVATION);
     rig_expect_attempt(&rig, &device, PROV_REASON_CERT_PENDING);
+    rig_expect_status(&rig, &device, PROV_CERT_PENDING_ACTIVATION);
     pki_free(&device);
     rig_down(&rig);
 }

@@ -17,7 +17,7 @@ struct reg_blob {
     uint8_t bytes[];
 };
 
-static uint8_t *blob(struct reg *r, const void *p, size_t n)
+uint8_t *reg_keep(struct reg *r, const void *p, size_t n)
 {
     struct reg_blob *b = malloc(sizeof *b + n + 1);
 
@@ -310,7 +310,7 @@ struct prov_span reg_der(struct reg *r, const struct pki_cert *cert)
     size_t n;
 
     der = pki_der(cert->x509, &n);
-    kept = prov_span(blob(r, der, n), n);
+    kept = prov_span(reg_keep(r, der, n), n);
     free(der);
     return kept;
 }
@@ -417,7 +417,7 @@ void reg_policy(struct reg *r, const char *name)
 struct prov_span reg_json(struct reg *r, const char *quoted)
 {
     const size_t n = strlen(quoted);
-    uint8_t *text = blob(r, quoted, n);
+    uint8_t *text = reg_keep(r, quoted, n);
 
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\'')

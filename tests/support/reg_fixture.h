@@ -114,6 +114,8 @@ const char *reg_problems(struct reg *r);
 /* ---- things to begin with ---------------------------------------------------------------------
  */
 
+/* A copy that lives as long as the fixture, with a NUL behind it. */
+uint8_t *reg_keep(struct reg *r, const void *p, size_t n);
 /* DER that lives as long as the fixture. */
 struct prov_span reg_der(struct reg *r, const struct pki_cert *cert);
 /* pki_make with the fixture's clock. The caller frees. */

@@ -258,6 +258,16 @@ void rig_prepare(struct rig *rig, const struct rig_spec *spec)
     };
 }
 
+void rig_add_opt(struct rig *rig, const char *key, const char *value)
+{
+    size_t n = 0;
+
+    while (rig->opts[n].key != NULL)
+        n++;
+    assert_true(n + 1 < PROV_COUNT(rig->opts));
+    rig->opts[n] = (struct broker_opt){ key, value };
+}
+
 void rig_start(struct rig *rig)
 {
     rig->broker = broker_start(&rig->options);
@@ -319,6 +329,7 @@ void rig_first_contact(struct rig *rig, const struct pki_cert *device, const cha
     /* "first-contact" and then how it ended */
     broker_expect_log(rig->broker, mark, line);
     while (!broker_log_has(rig->broker, mark, "provisioned attempt=") &&
+           !broker_log_has(rig->broker, mark, "pending attempt=") &&
            !broker_log_has(rig->broker, mark, "refused attempt="))
         (void)sched_yield();
 }

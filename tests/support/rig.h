@@ -41,6 +41,8 @@ struct rig {
 
 /* Everything but the broker. */
 void rig_prepare(struct rig *rig, const struct rig_spec *spec);
+/* A further plugin option, before rig_start; key and value live as long as the rig. */
+void rig_add_opt(struct rig *rig, const char *key, const char *value);
 void rig_start(struct rig *rig);
 /* Both. */
 void rig_up(struct rig *rig, const struct rig_spec *spec);

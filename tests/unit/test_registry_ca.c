@@ -421,6 +421,62 @@ static const char *cas_of(struct reg *r, const char *template_name)
     return reg_list(r, PROV_LIST_CAS_OF_TEMPLATE, S(template_name), NONE);
 }
 
+static void hook_of_a_ca_is_one_that_could_run(void **state)
+{
+    static const struct {
+        const char *hook;
+        enum prov_rc rc;
+    } rows[] = {
+        { "", PROV_OK },
+        { "exec:/usr/lib/prov/allow", PROV_OK },
+        { "https://hooks.example.com/activate", PROV_OK },
+        { "exec:allow", PROV_EINVAL },
+        { "http://hooks.example.com/", PROV_EINVAL },
+        { "/usr/lib/prov/allow", PROV_EINVAL },
+    };
+    struct reg *r = *state;
+    struct pki_cert cert = reg_pki_ca(r, "/CN=Root");
+    struct prov_ca_registration reg = { .der = reg_der(r, &cert), .mode = PROV_MODE_SNI_ONLY };
+    struct prov_ca ca;
+    struct prov_id id;
+
+    reg_template(r, "t", TEMPLATE);
+    reg.template_name = S("t"); /* beside a hook, which decides before it runs */
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        reg.hook = S(rows[i].hook);
+        reg_nest(r);
+        if (rows[i].rc != PROV_OK) {
+            reg_expect_refused(r, prov_ca_register(&r->tx, &reg, &id), rows[i].rc, INVALID,
+                               rows[i].hook, __FILE__, __LINE__);
+            continue;
+        }
+        reg_ok(r, prov_ca_register(&r->tx, &reg, &id));
+        reg_ok(r, prov_ca_get(&r->tx, &id, &ca));
+        assert_span(ca.hook, rows[i].hook);
+        prov_txn_abort(r->tx.txn);
+        r->tx.txn = r->outer;
+        r->outer = NULL;
+    }
+    reg.hook = NONE;
+    reg_ok(r, prov_ca_register(&r->tx, &reg, &id));
+    for (size_t i = PROV_COUNT(rows); i-- > 0;) {
+        const struct prov_span hook = S(rows[i].hook);
+        const struct prov_ca_change change = { .hook = &hook };
+
+        if (rows[i].rc != PROV_OK) {
+            reg_refused(r, prov_ca_update(&r->tx, &id, &change), rows[i].rc, INVALID);
+            continue;
+        }
+        reg_ok(r, prov_ca_update(&r->tx, &id, &change));
+        reg_ok(r,
+               prov_ca_update(&r->tx, &id, &(struct prov_ca_change){ .active = &(bool){ true } }));
+        reg_ok(r, prov_ca_get(&r->tx, &id, &ca));
+        assert_span(ca.hook, rows[i].hook);
+        assert_span(ca.template_name, "t");
+    }
+    pki_free(&cert);
+}
+
 static void cas_are_listed_under_the_template_they_have_now(void **state)
 {
     struct reg *r = *state;
@@ -520,7 +576,7 @@ static void failed_registration_leaves_nothing_behind(void **state)
     assert_true(reg_each_allocation(r, register_ca, &reg) > 4);
     if (!r->lmdb) {
         assert_true(reg_each_openssl_allocation(r, register_ca, &reg) > 100);
-        assert_int_equal(reg_each_write(r, register_ca, &reg), 4);
+        assert_int_equal(reg_each_write(r, register_ca, &reg), 5);
     }
     reg_ok(r, register_ca(r, &reg));
     assert_true(reg_each_allocation(r, deactivate_and_delete, &reg) > 4);
@@ -547,6 +603,7 @@ static const struct CMUnitTest registry_ca[] = {
     REG_TEST(issuer_is_found_under_its_name_in_another_spelling),
     REG_TEST(update_changes_what_is_given_and_leaves_the_rest),
     REG_TEST(template_of_a_ca_exists_and_is_of_type_jitp),
+    REG_TEST(hook_of_a_ca_is_one_that_could_run),
     REG_TEST(cas_are_listed_under_the_template_they_have_now),
     REG_TEST(only_an_inactive_ca_is_deleted_and_its_certificates_stay),
     REG_TEST(failed_registration_leaves_nothing_behind),

@@ -23,12 +23,14 @@ static struct prov_id furnish(struct reg *r)
     struct pki_cert ca = reg_pki_ca(r, "/CN=Root"), leaf = reg_pki_leaf(r, &ca, "/CN=dev-1");
     const struct prov_cert_registration reg = { .der = reg_der(r, &leaf),
                                                 .status = PROV_CERT_ACTIVE };
-    struct prov_id id;
+    uint8_t key[PROV_STORE_KEY_MAX];
+    struct prov_id id, ca_id;
+    struct prov_ca found;
 
     reg_template(r, "tpl",
                  "{'Resources':{'c':{'Type':'AWS::IoT::Certificate','Properties':"
                  "{'CertificateId':{'Ref':'AWS::IoT::Certificate::Id'}}}}}");
-    (void)reg_ca(r, &ca, "tpl");
+    ca_id = reg_ca(r, &ca, "tpl");
     reg_ok(r, prov_cert_register(&r->tx, &reg, &id));
     reg_policy(r, "pol");
     reg_type(r, "typ");
@@ -42,6 +44,9 @@ static struct prov_id furnish(struct reg *r)
     reg_ok(r, prov_policy_attach_group(&r->tx, S("pol"), S("grp")));
     reg_ok(r, prov_thing_attach(&r->tx, S("thg"), &id, true));
     reg_ok(r, prov_client_bind(&r->tx, S("cli"), &id));
+    reg_ok(r, prov_ca_get(&r->tx, &ca_id, &found));
+    plant(r, REG_REVOKED, reg_revoked_key(&found.authority, S("1"), key),
+          PROV_LIT("\0\0\0\0\0\0\0\0\0"));
     pki_free(&leaf);
     pki_free(&ca);
     return id;
@@ -88,6 +93,9 @@ static void check_finds_every_record_that_is_missing(void **state)
         { REG_LINK, 'c', "is not in the index of CA certificate" },
         { REG_LINK, 'u', "is not in the index of signed parts" },
         { REG_LINK, 's', "is not in the index of subject" },
+        { REG_LINK, 'k', "is not in the index of authority" },
+        { REG_LINK, 'k', "belongs to no registered CA" },
+        { REG_META, '\0', "record counts says that 0 certificates are ACTIVE; 1 are" },
         { REG_LINK, 'a', "is not in the index of template tpl" },
         { REG_LINK, 'p', "is not in the index of policy pol" },
         { REG_LINK, 'g', "thing thg is not in the index of thing group grp" },
@@ -120,11 +128,15 @@ static void check_finds_damaged_records_in_every_table(void **state)
     const struct prov_span damaged = PROV_LIT("\x01\x7f");
 
     (void)furnish(r);
+    plant(r, REG_META, S("settings"), damaged);
+    assert_non_null(strstr(reg_problems(r), "record settings does not decode"));
+    reg_abort(r);
+    (void)furnish(r);
     reg_commit(r);
     for (int table = 0; table < REG_TABLES; table++) {
         if (table == REG_CERT_DER || table == REG_LINK) /* bytes as they are */
             continue;
-        if (table == REG_META || table == REG_ATTEMPT)
+        if (table == REG_ATTEMPT)
             plant(r, (enum reg_table)table, S("settings"), damaged);
         else
             plant(r, (enum reg_table)table, first_key(r, (enum reg_table)table, '\0', key),

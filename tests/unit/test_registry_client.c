@@ -103,12 +103,146 @@ static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
     assert_string_equal(reg_problems(r), "");
 }
 
+/* ---- stale sessions -------------------------------------------------------------------------- */
+
+static bool stale(struct reg *r, const char *client_id)
+{
+    bool is;
+
+    reg_ok(r, prov_client_stale(&r->tx, S(client_id), &is));
+    return is;
+}
+
+static void every_way_out_of_active_makes_sessions_stale(void **state)
+{
+    static const struct {
+        enum prov_cert_status from, to;
+        bool stale;
+    } rows[] = {
+        { PROV_CERT_ACTIVE, PROV_CERT_INACTIVE, true },
+        { PROV_CERT_ACTIVE, PROV_CERT_REVOKED, true },
+        { PROV_CERT_ACTIVE, PROV_CERT_ACTIVE, false },
+        { PROV_CERT_INACTIVE, PROV_CERT_REVOKED, false },
+        { PROV_CERT_INACTIVE, PROV_CERT_ACTIVE, false },
+        { PROV_CERT_PENDING_ACTIVATION, PROV_CERT_ACTIVE, false },
+    };
+    struct reg *r = *state;
+
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct prov_id id = reg_cert(r), other = reg_cert(r);
+
+        reg_raw_status(r, &id, rows[i].from);
+        reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+        reg_ok(r, prov_client_bind(&r->tx, S("y"), &id));
+        reg_ok(r, prov_client_bind(&r->tx, S("z"), &other));
+        assert_false(stale(r, "x"));
+        reg_ok(r, prov_cert_set_status(&r->tx, &id, rows[i].to));
+        reg_commit(r);
+        print_message("row %zu\n", i);
+        assert_int_equal(stale(r, "x"), rows[i].stale);
+        assert_int_equal(stale(r, "y"), rows[i].stale);
+        assert_false(stale(r, "z"));
+        assert_string_equal(reg_problems(r), "");
+    }
+}
+
+static void session_stays_stale_until_its_queue_was_emptied(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), other = reg_cert(r);
+    struct prov_id bound;
+    uint64_t version;
+
+    assert_false(stale(r, "nobody"));
+    reg_ok(r, prov_client_emptied(&r->tx, S("nobody")));
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_ACTIVE)); /* brings nothing back */
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    assert_true(stale(r, "x"));
+    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
+    assert_id(&bound, &id);
+    (void)reg_feed(r);
+    reg_ok(r, prov_client_emptied(&r->tx, S("x")));
+    assert_string_equal(reg_feed(r), "");
+    assert_false(stale(r, "x"));
+    reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
+    assert_id(&bound, &id);
+    reg_commit(r);
+    version = prov_store_version(r->store);
+    reg_ok(r, prov_client_emptied(&r->tx, S("x"))); /* again: nothing to write */
+    reg_commit(r);
+    assert_int_equal(prov_store_version(r->store), version);
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_REVOKED));
+    assert_true(stale(r, "x"));
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &other)); /* somebody else's session now */
+    assert_false(stale(r, "x"));
+}
+
+static void every_client_of_a_certificate_goes_stale(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    char name[16];
+
+    for (int i = 0; i < PROV_MAX_CERT_CLIENTS; i++) {
+        (void)snprintf(name, sizeof name, "c%d", i);
+        reg_ok(r, prov_client_bind(&r->tx, S(name), &id));
+    }
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_REVOKED));
+    for (int i = 0; i < PROV_MAX_CERT_CLIENTS; i++) {
+        (void)snprintf(name, sizeof name, "c%d", i);
+        assert_true(stale(r, name));
+    }
+}
+
+static void binding_without_a_flag_is_not_stale(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r), other = reg_cert(r);
+
+    reg_ok(r, reg_put_bytes(&r->tx, REG_CLIENT, S("x"), prov_id_span(&id)));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("x")));
+    assert_string_equal(reg_problems(r), "");
+    assert_false(stale(r, "x"));
+    /* links that lead nowhere, or to another's client, are passed over */
+    reg_ok(r, prov_client_bind(&r->tx, S("y"), &other));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("gone")));
+    reg_ok(r, reg_link_add(&r->tx, REG_CLIENT_OF_CERT, prov_id_span(&id), S("y")));
+    reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
+    assert_true(stale(r, "x"));
+    assert_false(stale(r, "y"));
+}
+
+static enum prov_rc revoke(struct reg *r, void *ctx)
+{
+    const enum prov_rc rc = prov_cert_set_status(&r->tx, ctx, PROV_CERT_REVOKED);
+
+    return rc != PROV_OK ? rc : prov_client_emptied(&r->tx, S("y"));
+}
+
+static void failed_revocation_leaves_no_session_stale(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id id = reg_cert(r);
+
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    reg_ok(r, prov_client_bind(&r->tx, S("y"), &id));
+    assert_true(reg_each_allocation(r, revoke, &id) > 0);
+    if (!r->lmdb) /* record, counts, two clients, feed, one client */
+        assert_int_equal(reg_each_write(r, revoke, &id), 6);
+}
+
 static void damaged_binding_is_an_error_that_says_so(void **state)
 {
     struct reg *r = *state;
     struct prov_id bound;
+    bool is_stale;
 
     reg_ok(r, reg_put_bytes(&r->tx, REG_CLIENT, S("x"), S("short")));
+    reg_refused(r, prov_client_stale(&r->tx, S("x"), &is_stale), PROV_ESTORE,
+                "InternalFailureException");
+    reg_refused(r, prov_client_emptied(&r->tx, S("x")), PROV_ESTORE, "InternalFailureException");
     reg_refused(r, prov_client_get(&r->tx, S("x"), &bound), PROV_ESTORE,
                 "InternalFailureException");
     reg_refused(r, prov_client_unbind(&r->tx, S("x")), PROV_ESTORE, "InternalFailureException");
@@ -142,6 +276,11 @@ static const struct CMUnitTest registry_client[] = {
     REG_TEST(certificate_has_so_many_client_ids_and_no_more),
     REG_TEST(dangling_client_does_not_keep_a_certificate_from_going),
     REG_TEST(failed_binding_leaves_nothing_behind),
+    REG_TEST(every_way_out_of_active_makes_sessions_stale),
+    REG_TEST(session_stays_stale_until_its_queue_was_emptied),
+    REG_TEST(every_client_of_a_certificate_goes_stale),
+    REG_TEST(binding_without_a_flag_is_not_stale),
+    REG_TEST(failed_revocation_leaves_no_session_stale),
     REG_TEST(damaged_binding_is_an_error_that_says_so),
 };
 REG_MAIN(registry_client)

@@ -181,6 +181,54 @@ static void update_changes_what_is_given_and_leaves_the_rest(void **state)
     assert_string_equal(reg_problems(r), "");
 }
 
+static void hook_is_for_fleet_templates_and_can_run(void **state)
+{
+    static const struct {
+        enum prov_template_type type;
+        const char *hook;
+        enum prov_rc rc;
+    } rows[] = {
+        { PROV_TEMPLATE_FLEET, "exec:/usr/lib/prov/check", PROV_OK },
+        { PROV_TEMPLATE_FLEET, "https://hooks.example.com/check", PROV_OK },
+        { PROV_TEMPLATE_FLEET, "", PROV_OK },
+        { PROV_TEMPLATE_FLEET, "exec:check", PROV_EINVAL },
+        { PROV_TEMPLATE_JITP, "", PROV_OK },
+        { PROV_TEMPLATE_JITP, "exec:/usr/lib/prov/check", PROV_EINVAL }, /* its CA has it */
+    };
+    struct reg *r = *state;
+
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct prov_span hook = S(rows[i].hook);
+        struct prov_template_creation tpl = creation(r, "tpl", BODY);
+
+        tpl.type = rows[i].type;
+        tpl.hook = hook;
+        if (rows[i].rc == PROV_OK) {
+            reg_ok(r, prov_template_create(&r->tx, &tpl));
+            assert_span(get(r, "tpl").hook, rows[i].hook);
+            reg_abort(r);
+        } else {
+            reg_refused(r, prov_template_create(&r->tx, &tpl), rows[i].rc, INVALID);
+        }
+        tpl.hook = NONE;
+        reg_ok(r, prov_template_create(&r->tx, &tpl));
+        if (rows[i].rc == PROV_OK) {
+            reg_ok(r, prov_template_update(&r->tx, S("tpl"),
+                                           &(struct prov_template_change){ .hook = &hook }));
+            reg_ok(r, prov_template_update(
+                          &r->tx, S("tpl"),
+                          &(struct prov_template_change){ .enabled = &(bool){ false } }));
+            assert_span(get(r, "tpl").hook, rows[i].hook);
+        } else {
+            reg_refused(r,
+                        prov_template_update(&r->tx, S("tpl"),
+                                             &(struct prov_template_change){ .hook = &hook }),
+                        rows[i].rc, INVALID);
+        }
+        reg_abort(r);
+    }
+}
+
 static void template_has_five_versions_of_its_type(void **state)
 {
     struct reg *r = *state;
@@ -295,6 +343,7 @@ static const struct CMUnitTest registry_template[] = {
     REG_TEST(body_has_10240_bytes_and_no_more),
     REG_TEST(account_has_256_templates_and_no_more),
     REG_TEST(update_changes_what_is_given_and_leaves_the_rest),
+    REG_TEST(hook_is_for_fleet_templates_and_can_run),
     REG_TEST(template_has_five_versions_of_its_type),
     REG_TEST(template_in_use_or_with_versions_is_not_deleted),
     REG_TEST(template_of_a_type_of_the_future_is_an_error),

@@ -188,10 +188,12 @@ static void certificate_is_described_as_describe_certificate_does(void **state)
     reg_at(r, 60);
     reg_ok(r, prov_cert_set_status(&r->tx, &w.id, PROV_CERT_REVOKED));
     show_ok(r, describe_cert(r, &w.id, &out));
-    expect_keys("", "certificateDescription policies things");
+    expect_keys("", "certificateDescription policies things thingPrincipalType");
     expect_keys("certificateDescription",
                 "certificateArn certificateId status certificateMode creationDate caCertificateId "
-                "ownedBy lastModifiedDate validity certificatePem");
+                "commonName ownedBy lastModifiedDate validity certificatePem");
+    expect_text("certificateDescription.commonName", "dev-1");
+    expect_text("thingPrincipalType", "NON_EXCLUSIVE_THING");
     expect_id_arn("certificateDescription.certificateArn", "cert", &w.id);
     expect_id("certificateDescription.certificateId", &w.id);
     expect_id("certificateDescription.caCertificateId", &w.ca_id);
@@ -246,6 +248,8 @@ static void certificate_without_a_ca_names_none(void **state)
     expect_text("certificateDescription.certificateMode", "SNI_ONLY");
     expect_count("policies", 0);
     expect_count("things", 0);
+    assert_null(at("thingPrincipalType"));
+    assert_null(at("certificateDescription.transferData"));
 }
 
 static void certificate_is_listed_without_its_pem(void **state)
@@ -256,8 +260,10 @@ static void certificate_is_listed_without_its_pem(void **state)
 
     reg_ok(r, prov_cert_get(&r->tx, &w.id, &cert));
     show_ok(r, prov_view_cert_row(&r->tx, &cert, &out));
-    expect_keys("", "certificateArn certificateId status certificateMode creationDate");
+    expect_keys("", "certificateArn certificateId status certificateMode creationDate "
+                    "caCertificateId commonName things");
     expect_id("certificateId", &w.id);
+    expect_text("things[0]", "dev-1");
     free_world(&w);
 }
 
@@ -272,15 +278,18 @@ static void ca_is_described_with_its_template(void **state)
     show_ok(r, prov_view_ca(&r->tx, &ca, &out));
     expect_keys("", "certificateDescription registrationConfig");
     expect_keys("certificateDescription",
-                "certificateArn certificateId status creationDate autoRegistrationStatus "
-                "certificateMode ownedBy lastModifiedDate validity certificatePem");
+                "certificateArn certificateId status creationDate autoRegistrationStatus validity "
+                "subject certificateMode ownedBy lastModifiedDate certificatePem");
     expect_id_arn("certificateDescription.certificateArn", "cacert", &w.ca_id);
     expect_text("certificateDescription.status", "ACTIVE");
     expect_text("certificateDescription.autoRegistrationStatus", "ENABLE");
     expect_text("certificateDescription.certificatePem", pem);
     expect_text("registrationConfig.templateName", "jitp");
     show_ok(r, prov_view_ca_row(&r->tx, &ca, &out));
-    expect_keys("", "certificateArn certificateId status creationDate");
+    expect_keys("", "certificateArn certificateId status creationDate autoRegistrationStatus "
+                    "validity subject registrationConfig");
+    expect_text("subject", "CN=Test CA");
+    expect_text("registrationConfig.templateName", "jitp");
     free(pem);
     free_world(&w);
 }
@@ -301,6 +310,49 @@ static void ca_without_a_template_has_no_registration_config(void **state)
     expect_text("certificateDescription.status", "INACTIVE");
     expect_text("certificateDescription.autoRegistrationStatus", "DISABLE");
     pki_free(&cert);
+}
+
+static void hook_of_a_ca_is_told_beside_its_template(void **state)
+{
+    struct reg *r = *state;
+    struct world w = make_world(r);
+    struct prov_ca ca;
+
+    reg_ok(r, prov_ca_get(&r->tx, &w.ca_id, &ca));
+    show_ok(r, prov_view_ca(&r->tx, &ca, &out));
+    assert_null(at("activationHook"));
+    ca.hook = S("exec:/usr/local/bin/allow");
+    show_ok(r, prov_view_ca(&r->tx, &ca, &out));
+    expect_keys("activationHook", "targetArn");
+    expect_text("activationHook.targetArn", "exec:/usr/local/bin/allow");
+    show_ok(r, prov_view_ca_row(&r->tx, &ca, &out));
+    expect_text("activationHook.targetArn", "exec:/usr/local/bin/allow");
+    free_world(&w);
+}
+
+static void transfer_is_told_as_far_as_it_got(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id id = reg_cert(r);
+    struct prov_cert cert;
+
+    reg_ok(r, prov_cert_get(&r->tx, &id, &cert));
+    cert.transfer_account = S("123456789012");
+    cert.transfer_ms = REG_T0 * 1000;
+    show_ok(r, prov_view_cert(&r->tx, &cert, &out));
+    expect_keys("certificateDescription.transferData", "transferredTo transferDate");
+    expect_text("certificateDescription.transferData.transferredTo", "123456789012");
+    expect_number("certificateDescription.transferData.transferDate", (double)REG_T0);
+    cert.transfer_message = S("yours");
+    cert.transfer_reason = S("not mine");
+    cert.rejected_ms = REG_T0 * 1000 + 500;
+    show_ok(r, prov_view_cert(&r->tx, &cert, &out));
+    expect_keys("certificateDescription.transferData",
+                "transferredTo transferMessage rejectReason transferDate rejectDate");
+    expect_number("certificateDescription.transferData.rejectDate", (double)REG_T0 + 0.5);
+    cert.accepted_ms = REG_T0 * 1000;
+    show_ok(r, prov_view_cert(&r->tx, &cert, &out));
+    expect_number("certificateDescription.transferData.acceptDate", (double)REG_T0);
 }
 
 static void pem_is_what_openssl_writes(void **state)
@@ -341,7 +393,7 @@ static void thing_is_described_with_its_groups_and_certificates(void **state)
     reg_ok(r, prov_thing_get(&r->tx, S("t"), &thing));
     show_ok(r, prov_view_thing(&r->tx, &thing, &out));
     expect_keys("", "defaultClientId thingName thingArn thingTypeName attributes version thingId "
-                    "billingGroupName thingGroups principals");
+                    "billingGroupName creationDate lastModifiedDate thingGroups principals");
     expect_text("defaultClientId", "t");
     expect_text("thingArn", "arn:aws:iot:local:000000000000:thing/t");
     expect_text("thingTypeName", "sensor");
@@ -355,7 +407,9 @@ static void thing_is_described_with_its_groups_and_certificates(void **state)
     expect_id_arn("principals[0]", "cert", &id);
     expect_uuid("thingId");
     show_ok(r, prov_view_thing_row(&r->tx, &thing, &out));
-    expect_keys("", "thingName thingArn thingTypeName attributes version");
+    expect_keys("", "thingName thingArn thingTypeName attributes version thingGroupNames "
+                    "creationDate principals");
+    expect_text("thingGroupNames[0]", "g");
 }
 
 static void thing_without_type_and_attributes_says_so(void **state)
@@ -396,7 +450,11 @@ static void group_names_those_above_it_from_the_root_down(void **state)
     expect_text("thingGroupMetadata.rootToParentThingGroups[1].groupName", "europe");
     expect_text("policies[0].policyName", "p");
     show_ok(r, prov_view_group_row(&r->tx, S("berlin"), &out));
-    expect_keys("", "groupName groupArn");
+    expect_keys("", "groupName groupArn parentGroupName thingGroupDescription policyNames "
+                    "creationDate");
+    expect_text("parentGroupName", "europe");
+    expect_text("thingGroupDescription", "the plant");
+    expect_text("policyNames[0]", "p");
 }
 
 static void group_at_the_root_has_nothing_above_it(void **state)
@@ -447,7 +505,8 @@ static void billing_group_is_described(void **state)
     expect_text("billingGroupArn", "arn:aws:iot:local:000000000000:billinggroup/b");
     expect_text("billingGroupProperties.billingGroupDescription", "whom to charge");
     show_ok(r, prov_view_billing_row(&r->tx, S("b"), &out));
-    expect_keys("", "groupName groupArn");
+    expect_keys("", "groupName groupArn billingGroupDescription creationDate");
+    expect_text("billingGroupDescription", "whom to charge");
     expect_text("groupArn", "arn:aws:iot:local:000000000000:billinggroup/b");
 }
 
@@ -479,7 +538,20 @@ static void policy_versions_are_told_as_text(void **state)
     expect_text("versionId", "2");
     expect_bool("isDefaultVersion", false);
     show_ok(r, prov_view_policy_row(&r->tx, S("p"), &out));
-    expect_keys("", "policyName policyArn");
+    expect_keys("", "policyName policyArn defaultVersionId creationDate lastModifiedDate");
+    expect_text("defaultVersionId", "1");
+}
+
+static void row_of_what_is_not_there_is_damage(void **state)
+{
+    struct reg *r = *state;
+    cJSON *out = (cJSON *)r;
+
+    assert_int_equal(prov_view_policy_row(&r->tx, S("p"), &out), PROV_ESTORE);
+    assert_null(out);
+    assert_int_equal(prov_view_group_row(&r->tx, S("g"), &out), PROV_ESTORE);
+    assert_int_equal(prov_view_billing_row(&r->tx, S("b"), &out), PROV_ESTORE);
+    assert_non_null(strstr(r->err.text, "provctl check"));
 }
 
 static void template_versions_are_told_as_numbers(void **state)
@@ -506,12 +578,24 @@ static void template_versions_are_told_as_numbers(void **state)
     expect_number("defaultVersionId", 1);
     show_ok(r, prov_view_template_row(&r->tx, &info, &out));
     expect_keys("", "templateName templateArn description creationDate lastModifiedDate enabled "
-                    "type");
+                    "type defaultVersionId");
     show_ok(r, prov_view_template_version(&info, &version, &out));
     expect_keys("", "versionId creationDate isDefaultVersion templateBody");
     show_ok(r, prov_view_template_version_row(&info, &version, &out));
     expect_keys("", "versionId creationDate isDefaultVersion");
     expect_bool("isDefaultVersion", true);
+}
+
+static void hook_of_a_template_is_told_with_its_payload_version(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_version_info version = { .version = 1, .document = S("{}") };
+    const struct prov_template_info info = { .name = S("t"), .hook = S("https://hooks.example/x") };
+
+    show_ok(r, prov_view_template(&r->tx, &info, &version, &out));
+    expect_keys("preProvisioningHook", "targetArn payloadVersion");
+    expect_text("preProvisioningHook.targetArn", "https://hooks.example/x");
+    expect_text("preProvisioningHook.payloadVersion", "2020-04-01");
 }
 
 /* ---- attempts -------------------------------------------------------------------------------- */
@@ -665,6 +749,8 @@ static const struct CMUnitTest view[] = {
     VIEW_TEST(certificate_is_listed_without_its_pem),
     VIEW_TEST(ca_is_described_with_its_template),
     VIEW_TEST(ca_without_a_template_has_no_registration_config),
+    VIEW_TEST(hook_of_a_ca_is_told_beside_its_template),
+    VIEW_TEST(transfer_is_told_as_far_as_it_got),
     VIEW_TEST(pem_is_what_openssl_writes),
     VIEW_TEST(thing_is_described_with_its_groups_and_certificates),
     VIEW_TEST(thing_without_type_and_attributes_says_so),
@@ -673,7 +759,9 @@ static const struct CMUnitTest view[] = {
     VIEW_TEST(type_tells_when_it_was_deprecated_and_only_then),
     VIEW_TEST(billing_group_is_described),
     VIEW_TEST(policy_versions_are_told_as_text),
+    VIEW_TEST(row_of_what_is_not_there_is_damage),
     VIEW_TEST(template_versions_are_told_as_numbers),
+    VIEW_TEST(hook_of_a_template_is_told_with_its_payload_version),
     VIEW_TEST(attempt_tells_reason_step_and_who),
     VIEW_TEST(attempt_of_an_unknown_device_leaves_out_what_is_not_known),
     VIEW_TEST(what_is_not_utf8_is_replaced),
