@@ -208,7 +208,7 @@ void prov_sessions_reap(struct prov_sessions *table)
 void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session,
                         enum prov_reason why)
 {
-    if (session->kick || session->gone || session->kind != PROV_SESSION_DEVICE)
+    if (session->kick || !session->online)
         return;
     session->kick = true;
     session->why = why;
@@ -222,7 +222,7 @@ struct prov_session *prov_sessions_next_kick(struct prov_sessions *table)
     while ((session = table->to_kick) != NULL) {
         table->to_kick = session->kick_next;
         session->kick = false;
-        if (!session->gone)
+        if (session->online)
             return session;
     }
     return NULL;

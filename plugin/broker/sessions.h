@@ -80,7 +80,10 @@ void prov_sessions_forget_away(struct prov_sessions *table, const char *client_i
 /* The first session of a certificate; follow next. */
 struct prov_session *prov_sessions_of(struct prov_sessions *table, const struct prov_id *cert);
 
-/* To be disconnected at the next tick: not now, since a callback of the client's may be under way.
+/*
+ * To be disconnected at the next tick: not now, since a callback of the client's may be under way.
+ * Nothing where no device is connected: 2.1 forgets the subscriptions of a session that is kicked
+ * while its device is away.
  */
 void prov_sessions_kick(struct prov_sessions *table, struct prov_session *session,
                         enum prov_reason why);

@@ -33,7 +33,7 @@ static void write_acl(struct rig *rig, char line[static 600])
     assert_non_null(file);
     assert_true(fputs(acl, file) >= 0);
     assert_int_equal(fclose(file), 0);
-    (void)snprintf(line, 600, "acl_file %s\nsys_interval 1", path);
+    (void)snprintf(line, 600, "acl_file %s\nsys_interval 1\nmax_packet_size 8000000", path);
 }
 
 void operator_prepare(struct rig *rig, const struct rig_spec *spec)
@@ -89,7 +89,7 @@ cJSON *operator_answer(struct mqtt *c)
     return answer;
 }
 
-static cJSON *call(struct mqtt *c, const char *command, va_list args)
+PROV_PRINTF(2, 0) static cJSON *call(struct mqtt *c, const char *command, va_list args)
 {
     char message[32768];
     cJSON *answer, *responses, *one;
