@@ -54,15 +54,25 @@ static enum prov_rc run(struct control_job *job, struct prov_txn *txn)
     return rc != PROV_OK ? rc : write_answer(job);
 }
 
-static enum prov_rc read_only(struct control_job *job)
+static enum prov_rc prepare_writes(struct control_job *job, struct prov_txn *txn)
 {
+    struct prov_tx tx = { txn, prov_now_ms(), &job->err };
+
+    return prov_api_batch_prepare(job->batch, &tx);
+}
+
+/* All that needs no writer. */
+static enum prov_rc read_first(struct control_job *job)
+{
+    const bool writes = prov_api_batch_writes(job->batch);
     struct prov_txn *txn = NULL;
     enum prov_rc rc;
 
-    job->job.apply = NULL;
+    if (!writes)
+        job->job.apply = NULL;
     rc = prov_txn_begin(job->pl->store, PROV_TXN_READ, NULL, &txn);
     if (rc == PROV_OK)
-        rc = run(job, txn);
+        rc = writes ? prepare_writes(job, txn) : run(job, txn);
     prov_txn_abort(txn);
     return rc;
 }
@@ -73,8 +83,8 @@ static bool prepare(struct prov_job *base) /* worker */
 
     base->rc = prov_api_batch_new(prov_buf_span(&job->request), &job->batch);
     prov_buf_wipe(&job->request);
-    if (base->rc == PROV_OK && !prov_api_batch_writes(job->batch))
-        base->rc = read_only(job);
+    if (base->rc == PROV_OK)
+        base->rc = read_first(job);
     return true;
 }
 

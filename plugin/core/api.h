@@ -50,6 +50,17 @@ struct prov_api_field {
     const struct prov_api_field *members;
 };
 
+/*
+ * Of an operation that reads much and writes little: prepare does the reading, in a read
+ * transaction, and finish, run in the place of the operation, the rest. params has not been
+ * checked. *prepared stays NULL when prepare fails: the operation itself will say why.
+ */
+struct prov_api_stages {
+    enum prov_rc (*prepare)(struct prov_tx *tx, const cJSON *params, void **prepared);
+    enum prov_rc (*finish)(struct prov_tx *tx, void *prepared, cJSON **data);
+    void (*drop)(void *prepared);
+};
+
 struct prov_api_op {
     const char *name;    /* "updateCertificate" */
     const char *summary; /* one line, for the documentation */
@@ -59,6 +70,7 @@ struct prov_api_op {
     const struct prov_api_field *fields;
     /* params has been checked against fields. *data: what is answered, NULL for nothing. */
     enum prov_rc (*run)(struct prov_tx *tx, const cJSON *params, cJSON **data);
+    const struct prov_api_stages *stages; /* NULL: none */
 };
 
 /* By its exact name; NULL when there is none. */
@@ -113,6 +125,12 @@ void prov_api_batch_free(struct prov_api_batch *batch); /* NULL is accepted */
 
 /* Does any command of it write? Then run needs a write transaction. */
 bool prov_api_batch_writes(const struct prov_api_batch *batch);
+
+/*
+ * What the commands can do before anything is written, in a read transaction: so that a revocation
+ * list over a million certificates keeps no writer waiting. Not needed. Errors as of run.
+ */
+PROV_MUST_USE enum prov_rc prov_api_batch_prepare(struct prov_api_batch *batch, struct prov_tx *tx);
 
 /*
  * Runs all commands in order, those that write each in a child transaction: one that fails undoes

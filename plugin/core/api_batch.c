@@ -15,6 +15,7 @@ struct command {
     const struct prov_api_op *op;
     const char *name;        /* "" when there is none that could be told again */
     const char *correlation; /* NULL: none */
+    void *prepared;          /* by op->stages; NULL: nothing */
     /* how it went */
     struct prov_err err; /* rc PROV_OK: it went well */
     char *data;          /* JSON; NULL: nothing is answered */
@@ -144,8 +145,11 @@ void prov_api_batch_free(struct prov_api_batch *batch)
 {
     if (batch == NULL)
         return;
-    for (size_t i = 0; i < batch->n; i++)
+    for (size_t i = 0; i < batch->n; i++) {
         forget(batch, &batch->v[i]);
+        if (batch->v[i].prepared != NULL)
+            batch->v[i].op->stages->drop(batch->v[i].prepared);
+    }
     free(batch->v);
     cJSON_Delete(batch->root);
     free(batch);
@@ -236,7 +240,8 @@ static enum prov_rc run_op(struct prov_api_batch *batch, struct command *c, stru
     cJSON *data = NULL;
     enum prov_rc rc;
 
-    rc = prov_api_run(c->op, tx, c->params, &data);
+    rc = c->prepared != NULL ? c->op->stages->finish(tx, c->prepared, &data)
+                             : prov_api_run(c->op, tx, c->params, &data);
     if (rc == PROV_OK)
         rc = keep_data(batch, c, tx, data);
     keep_subject(c, data);
@@ -295,6 +300,22 @@ static enum prov_rc run_command(struct prov_api_batch *batch, struct command *c,
     c->data = NULL;
     c->data_n = 0;
     return ends_all(rc) ? rc : PROV_OK;
+}
+
+/* What a command cannot prepare it will be refused for, or do, when it is run. */
+enum prov_rc prov_api_batch_prepare(struct prov_api_batch *batch, struct prov_tx *tx)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        struct command *c = &batch->v[i];
+        enum prov_rc rc;
+
+        if (c->op == NULL || c->op->stages == NULL || c->prepared != NULL)
+            continue;
+        rc = c->op->stages->prepare(tx, c->params, &c->prepared);
+        if (ends_all(rc))
+            return rc;
+    }
+    return PROV_OK;
 }
 
 enum prov_rc prov_api_batch_run(struct prov_api_batch *batch, struct prov_tx *tx)

@@ -266,22 +266,58 @@ static enum prov_rc answer_crl(struct prov_tx *tx, const struct prov_crl_info *i
     return prov_doc_end(&d, data);
 }
 
-static enum prov_rc import_crl(struct prov_tx *tx, const cJSON *params, cJSON **data)
+static enum prov_rc read_crl(struct prov_tx *tx, const cJSON *params, struct prov_crl **out)
 {
-    struct prov_crl_result result = { .revoked = 0 };
-    struct prov_crl *crl = NULL;
     struct prov_buf bytes;
     enum prov_rc rc;
 
     rc = crl_bytes(tx, api_text(params, "crl"), &bytes);
     if (rc == PROV_OK)
-        rc = prov_crl_new(tx, prov_buf_span(&bytes), &crl);
-    if (rc == PROV_OK)
-        rc = prov_crl_apply(crl, tx, &result);
-    if (rc == PROV_OK)
-        rc = answer_crl(tx, prov_crl_info(crl), &result, data);
-    prov_crl_free(crl);
+        rc = prov_crl_new(tx, prov_buf_span(&bytes), out);
     prov_buf_release(&bytes);
+    return rc;
+}
+
+static void drop_crl(void *prepared)
+{
+    prov_crl_free(prepared);
+}
+
+static enum prov_rc prepare_crl(struct prov_tx *tx, const cJSON *params, void **prepared)
+{
+    struct prov_crl *crl = NULL;
+    enum prov_rc rc;
+    bool more = true;
+
+    rc = read_crl(tx, params, &crl);
+    while (rc == PROV_OK && more)
+        rc = prov_crl_find(crl, tx, 10000, &more);
+    if (rc == PROV_OK)
+        *prepared = crl;
+    else
+        prov_crl_free(crl);
+    return rc;
+}
+
+static enum prov_rc apply_crl(struct prov_tx *tx, void *prepared, cJSON **data)
+{
+    struct prov_crl_result result = { .revoked = 0 };
+    const enum prov_rc rc = prov_crl_apply(prepared, tx, &result);
+
+    return rc != PROV_OK ? rc : answer_crl(tx, prov_crl_info(prepared), &result, data);
+}
+
+static const struct prov_api_stages crl_stages = { prepare_crl, apply_crl, drop_crl };
+
+static enum prov_rc import_crl(struct prov_tx *tx, const cJSON *params, cJSON **data)
+{
+    struct prov_crl *crl = NULL;
+    enum prov_rc rc;
+
+    rc = read_crl(tx, params, &crl);
+    if (rc == PROV_OK)
+        rc = apply_crl(tx, crl, data);
+    prov_crl_free(crl);
     return rc;
 }
 
@@ -322,42 +358,48 @@ const struct prov_api_op api_ca_ops[] = {
       PROV_API_WRITE,
       { "certificateId", NULL },
       register_fields,
-      register_ca },
+      register_ca,
+      NULL },
     { "describeCACertificate",
       "Describes a CA.",
       PROV_API_READ,
       { "certificateId", NULL },
       id_fields,
-      describe },
+      describe,
+      NULL },
     { "updateCACertificate",
       "Changes a CA's status, auto-registration, template or hook.",
       PROV_API_WRITE,
       { "certificateId", NULL },
       update_fields,
-      update },
+      update,
+      NULL },
     { "deleteCACertificate",
       "Deletes an INACTIVE CA.",
       PROV_API_WRITE,
       { "certificateId", NULL },
       id_fields,
-      delete_ca },
+      delete_ca,
+      NULL },
     { "listCACertificates",
       "Lists the CAs, or those that use a template.",
       PROV_API_READ,
       { "templateName", NULL },
       list_fields,
-      list },
+      list,
+      NULL },
     { "getRegistrationCode",
       "The name that a verification certificate must have.",
       PROV_API_WRITE,
       { NULL, NULL },
       no_fields,
-      registration_code },
-    { "importCertificateRevocationList",
-      "Revokes what a CA's revocation list names, seen before or not.",
-      PROV_API_WRITE,
-      { NULL, NULL },
-      crl_fields,
-      import_crl },
+      registration_code,
+      NULL },
+    { .name = "importCertificateRevocationList",
+      .summary = "Revokes what a CA's revocation list names, seen before or not.",
+      .access = PROV_API_WRITE,
+      .fields = crl_fields,
+      .run = import_crl,
+      .stages = &crl_stages },
     { .name = NULL },
 };

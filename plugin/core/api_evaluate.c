@@ -359,6 +359,7 @@ const struct prov_api_op api_evaluate_ops[] = {
       PROV_API_READ,
       { "templateName", NULL },
       evaluate_fields,
-      evaluate },
+      evaluate,
+      NULL },
     { .name = NULL },
 };

@@ -166,6 +166,7 @@ const struct prov_api_op api_status_ops[] = {
       PROV_API_READ,
       { NULL, NULL },
       no_fields,
-      status },
+      status,
+      NULL },
     { .name = NULL },
 };

@@ -296,6 +296,7 @@ const struct prov_api_op api_test_ops[] = {
       PROV_API_READ,
       { "certificateId", "clientId" },
       test_fields,
-      test_authorization },
+      test_authorization,
+      NULL },
     { .name = NULL },
 };

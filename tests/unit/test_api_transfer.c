@@ -178,6 +178,48 @@ static const char *base64(struct reg *r, struct prov_span der, size_t line)
     return (const char *)kept.p;
 }
 
+/* What a worker does before the writer's turn comes. */
+static void list_may_be_prepared_before_it_is_written(void **state)
+{
+    struct reg *r = *state;
+    struct listed *l = make_listed(r);
+    const struct prov_span der = reg_crl(r, &l->spec);
+    struct prov_cert_registration late = { .status = PROV_CERT_ACTIVE };
+    struct prov_api_batch *batch = NULL;
+    struct prov_buf text, answer;
+    struct prov_id late_id;
+
+    prov_buf_init(&text, 65536);
+    prov_buf_addf(&text,
+                  "{\"commands\":[{\"command\":\"importCertificateRevocationList\",\"crl\":\"%s\"},"
+                  "{\"command\":\"importCertificateRevocationList\",\"crl\":\"AAAA\"}]}",
+                  base64(r, der, 0));
+    assert_int_equal(prov_api_batch_new(prov_buf_span(&text), &batch), PROV_OK);
+    reg_commit(r);
+    reg_read(r);
+    reg_ok(r, prov_api_batch_prepare(batch, &r->tx));
+    reg_ok(r, prov_api_batch_prepare(batch, &r->tx)); /* again is nothing */
+    reg_write(r);
+    late.der = reg_der(r, &l->unseen); /* registered in between */
+    reg_ok(r, prov_cert_register(&r->tx, &late, &late_id));
+    reg_commit(r);
+    for (unsigned run = 0; run < 2; run++) { /* as the writer does when a commit fails */
+        reg_abort(r);
+        reg_ok(r, prov_api_batch_run(batch, &r->tx));
+        assert_int_equal(prov_api_batch_answer(batch, &answer), PROV_OK);
+        assert_non_null(strstr(prov_buf_cstr(&answer), "\"revoked\":2"));
+        assert_non_null(strstr(prov_buf_cstr(&answer), "InvalidRequestException"));
+        prov_buf_release(&answer);
+    }
+    reg_commit(r);
+    ask_ok(r, "describeCertificate", "{'certificateId':'%s'}", ask_hex(&late_id));
+    ask_text("certificateDescription.status", "REVOKED");
+    assert_string_equal(reg_problems(r), "");
+    prov_api_batch_free(batch);
+    prov_buf_release(&text);
+    free_listed(l);
+}
+
 static void list_revokes_what_is_seen_and_keeps_out_what_is_not(void **state)
 {
     struct reg *r = *state;
@@ -251,6 +293,7 @@ static const struct CMUnitTest api_transfer[] = {
     ASK_TEST(offer_is_accepted_once),
     ASK_TEST(offer_is_declined_or_taken_back),
     ASK_TEST(activation_hook_is_set_changed_and_taken_away),
+    ASK_TEST(list_may_be_prepared_before_it_is_written),
     ASK_TEST(list_revokes_what_is_seen_and_keeps_out_what_is_not),
     ASK_TEST(list_may_be_pem_and_stale),
     ASK_TEST(list_that_is_none_is_refused),
