@@ -243,29 +243,6 @@ static enum prov_rc crl_bytes(struct prov_tx *tx, struct prov_span text, struct 
     return PROV_OK;
 }
 
-static enum prov_rc answer_crl(struct prov_tx *tx, const struct prov_crl_info *info,
-                               const struct prov_crl_result *result, cJSON **data)
-{
-    struct prov_doc d = prov_doc_start(tx);
-    cJSON *cas = prov_doc_array(&d, d.root, "caCertificateIds");
-    char hex[PROV_ID_HEX + 1];
-
-    for (size_t i = 0; i < info->n_cas; i++) {
-        prov_id_hex(&info->cas[i], hex);
-        (void)prov_doc_append(&d, cas, cJSON_CreateString(hex));
-    }
-    prov_doc_time(&d, d.root, "thisUpdate", info->this_update_s * 1000);
-    if (info->next_update_s != 0)
-        prov_doc_time(&d, d.root, "nextUpdate", info->next_update_s * 1000);
-    prov_doc_bool(&d, d.root, "stale", info->stale);
-    prov_doc_number(&d, d.root, "entries", (double)info->entries);
-    prov_doc_number(&d, d.root, "revoked", (double)result->revoked);
-    prov_doc_number(&d, d.root, "deactivated", (double)result->deactivated);
-    prov_doc_number(&d, d.root, "alreadyRevoked", (double)result->were);
-    prov_doc_number(&d, d.root, "unseen", (double)result->unseen);
-    return prov_doc_end(&d, data);
-}
-
 static enum prov_rc read_crl(struct prov_tx *tx, const cJSON *params, struct prov_crl **out)
 {
     struct prov_buf bytes;
@@ -304,7 +281,7 @@ static enum prov_rc apply_crl(struct prov_tx *tx, void *prepared, cJSON **data)
     struct prov_crl_result result = { .revoked = 0 };
     const enum prov_rc rc = prov_crl_apply(prepared, tx, &result);
 
-    return rc != PROV_OK ? rc : answer_crl(tx, prov_crl_info(prepared), &result, data);
+    return rc != PROV_OK ? rc : prov_view_crl(prov_crl_info(prepared), &result, data);
 }
 
 static const struct prov_api_stages crl_stages = { prepare_crl, apply_crl, drop_crl };

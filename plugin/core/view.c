@@ -230,6 +230,29 @@ enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert
     return prov_doc_end(&d, out);
 }
 
+enum prov_rc prov_view_crl(const struct prov_crl_info *info, const struct prov_crl_result *result,
+                           cJSON **out)
+{
+    struct prov_doc d = prov_doc_start(NULL);
+    cJSON *cas = prov_doc_array(&d, d.root, "caCertificateIds");
+    char hex[PROV_ID_HEX + 1];
+
+    for (size_t i = 0; i < info->n_cas; i++) {
+        prov_id_hex(&info->cas[i], hex);
+        (void)prov_doc_append(&d, cas, cJSON_CreateString(hex));
+    }
+    prov_doc_time(&d, d.root, "thisUpdate", info->this_update_s * 1000);
+    if (info->next_update_s != 0)
+        prov_doc_time(&d, d.root, "nextUpdate", info->next_update_s * 1000);
+    prov_doc_bool(&d, d.root, "stale", info->stale);
+    prov_doc_number(&d, d.root, "entries", (double)info->entries);
+    prov_doc_number(&d, d.root, "revoked", (double)result->revoked);
+    prov_doc_number(&d, d.root, "deactivated", (double)result->deactivated);
+    prov_doc_number(&d, d.root, "alreadyRevoked", (double)result->were);
+    prov_doc_number(&d, d.root, "unseen", (double)result->unseen);
+    return prov_doc_end(&d, out);
+}
+
 /* ---- things ---------------------------------------------------------------------------------- */
 
 static void put_thing_head(struct prov_doc *d, cJSON *into, const struct prov_thing *thing)

@@ -18,6 +18,7 @@
 #include <cjson/cJSON.h>
 
 #include "attempt.h"
+#include "crl.h"
 #include "registry.h"
 
 /*
@@ -38,6 +39,10 @@ PROV_MUST_USE enum prov_rc prov_view_cert(struct prov_tx *tx, const struct prov_
                                           cJSON **out);
 PROV_MUST_USE enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert,
                                               cJSON **out);
+
+/* What an import of a revocation list did; ours alone. */
+PROV_MUST_USE enum prov_rc prov_view_crl(const struct prov_crl_info *info,
+                                         const struct prov_crl_result *result, cJSON **out);
 
 /* "EXCLUSIVE_THING", "NON_EXCLUSIVE_THING". */
 const char *prov_view_principal_type(bool exclusive);
