@@ -3,8 +3,6 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include <utlist.h>
-
 struct answer {
     struct answer *next;
     struct prov_asker asker;
@@ -49,12 +47,14 @@ static void forget_receivers(struct prov_answers *answers)
 
 void prov_answers_free(struct prov_answers *answers)
 {
-    struct answer *answer, *next;
+    struct answer *answer;
 
     if (answers == NULL)
         return;
-    LL_FOREACH_SAFE(answers->head, answer, next)
-    free_answer(answer);
+    while ((answer = answers->head) != NULL) {
+        answers->head = answer->next;
+        free_answer(answer);
+    }
     forget_receivers(answers);
     free(answers);
 }

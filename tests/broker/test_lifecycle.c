@@ -360,7 +360,8 @@ static void expect_count(struct mqtt *c, const char *name, const char *value)
         struct mqtt_message *m = mqtt_wait_message(c, topic);
 
         if (m == NULL)
-            fail_msg("%s is never %s", topic, value);
+            print_error("%s is never %s", topic, value);
+        assert_non_null(m);
         same = strcmp((const char *)m->payload, value) == 0;
         mqtt_message_free(m);
     }

@@ -82,7 +82,8 @@ cJSON *operator_answer(struct mqtt *c)
     cJSON *answer = NULL;
 
     if (m == NULL)
-        fail_msg("no answer: %s", mqtt_story(c));
+        print_error("no answer: %s", mqtt_story(c));
+    assert_non_null(m);
     if (prov_json_parse(prov_span(m->payload, m->n), 8u << 20, &answer, &err) != PROV_OK)
         fail_msg("%s: %s", err.text, (const char *)m->payload);
     mqtt_message_free(m);
