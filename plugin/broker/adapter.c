@@ -481,6 +481,7 @@ int prov_on_tick(int event, void *data, void *userdata)
     if (time_passed(pl)) {
         prov_attend(pl);
         prov_sys_tick(pl);
+        prov_leaving_expire(pl);
     } else if (prov_pool_ready(pl->pool)) {
         prov_attend(pl);
     }

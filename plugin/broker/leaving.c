@@ -21,7 +21,7 @@ static void tell_kicked(const struct prov_session *session)
 
 /* Certificates run out while their devices are connected. The table is looked through when the
  * first of them has, not at every tick. */
-static void expire(struct prov_plugin *pl)
+void prov_leaving_expire(struct prov_plugin *pl)
 {
     const int64_t now_s = prov_now_ms() / 1000;
 
@@ -33,7 +33,6 @@ void prov_leaving_tick(struct prov_plugin *pl)
 {
     struct prov_session *session;
 
-    expire(pl);
     while ((session = prov_sessions_next_kick(pl->sessions)) != NULL) {
         tell_kicked(session);
         session->kicked = true;

@@ -13,6 +13,8 @@ int prov_on_disconnect(int event, void *data, void *userdata);
 #define PROV_EVT_CLIENT_OFFLINE 28
 int prov_on_client_offline(int event, void *data, void *userdata);
 
+/* Whose certificate has run out while it is connected is to be disconnected. Now and then. */
+void prov_leaving_expire(struct prov_plugin *pl);
 /* At each tick: disconnects who is to be disconnected. */
 void prov_leaving_tick(struct prov_plugin *pl);
 
