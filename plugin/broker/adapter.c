@@ -4,15 +4,12 @@
 
 #include <openssl/x509.h>
 
-#include "acl.h"
 #include "announce.h"
 #include "answers.h"
 #include "contact.h"
 #include "core/ident.h"
-#include "leaving.h"
 #include "report.h"
 #include "run/log.h"
-#include "sys.h"
 #include "trust.h"
 
 #define RELOAD_MS 1000  /* should no tick end a reload: see notice_missing_ticks */
@@ -443,67 +440,4 @@ void prov_adapter_contact_done(struct prov_plugin *pl, const struct prov_id *cer
             prov_sessions_close(pl->sessions, session);
         pl->compat.complete_basic_auth(session->client_id, code);
     }
-}
-
-/* ---- the rest -------------------------------------------------------------------------------- */
-
-int prov_on_acl_check(int event, void *data, void *userdata)
-{
-    struct prov_plugin *pl = userdata;
-
-    (void)event;
-    if (!pl->ticks)
-        prov_attend(pl);
-    return prov_acl_check(pl, data);
-}
-
-/* Under load there are hundreds of thousands of ticks a second. The coarse clock moves some hundred
- * times. */
-static bool time_passed(struct prov_plugin *pl)
-{
-    struct timespec now = { 0 };
-
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    if (now.tv_nsec == pl->attended.tv_nsec && now.tv_sec == pl->attended.tv_sec)
-        return false;
-    pl->attended = now;
-    return true;
-}
-
-int prov_on_tick(int event, void *data, void *userdata)
-{
-    struct prov_plugin *pl = userdata;
-
-    (void)event;
-    (void)data;
-    pl->ticks = true;
-    pl->reload_ms = 0;
-    if (time_passed(pl)) {
-        prov_attend(pl);
-        prov_sys_tick(pl);
-        prov_leaving_expire(pl);
-    } else if (prov_pool_ready(pl->pool)) {
-        prov_attend(pl);
-    }
-    prov_answers_send(pl);
-    prov_leaving_tick(pl);
-    pl->newest = 0;
-    pl->emptying = NULL;
-    prov_sessions_reap(pl->sessions);
-    return MOSQ_ERR_SUCCESS;
-}
-
-int prov_on_reload(int event, void *data, void *userdata)
-{
-    struct prov_plugin *pl = userdata;
-
-    (void)event;
-    (void)data;
-    pl->reload_ms = prov_now_ms();
-    (void)prov_rights_forget(pl->rights, prov_span(NULL, 0));
-    prov_sessions_new_epoch(pl->sessions);
-    prov_log(PROV_LOG_INFO,
-             "reload text=\"Policies are read again; options are read at start only, "
-             "and registry changes need no reload.\"");
-    return MOSQ_ERR_SUCCESS;
 }

@@ -17,6 +17,7 @@ static void publish(struct prov_plugin *pl, enum prov_rc rc, struct prov_event *
         sent =
             mosquitto_broker_publish_copy(NULL, prov_buf_cstr(&event->topic), (int)event->payload.n,
                                           event->payload.p, 1, false, NULL) == MOSQ_ERR_SUCCESS;
+    pl->published = pl->published || sent;
     if (!sent && rc != PROV_ENOTFOUND && now_ms - pl->told_event_ms >= QUIET_MS) {
         pl->told_event_ms = now_ms;
         prov_log(PROV_LOG_WARNING, "event-not-published topic=%s reason=%s",

@@ -107,6 +107,7 @@ static void hand_over(struct prov_plugin *pl, struct answer *answer)
     if (session == NULL || session->gone || session->number != answer->asker.session ||
         answer->payload.n > INT_MAX || !expect(pl->answers, session->client_id))
         return;
+    pl->published = true;
     (void)mosquitto_broker_publish_copy(session->client_id, answer->topic, (int)answer->payload.n,
                                         answer->payload.p, answer->qos, false, NULL);
 }

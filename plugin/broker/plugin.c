@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "acl.h"
 #include "adapter.h"
 #include "answers.h"
 #include "changes.h"
@@ -21,21 +22,6 @@
 
 /* Lines from other threads that wait for the broker's. */
 #define LOG_RING_LINES 1024
-
-static const struct {
-    int event;
-    int (*call)(int event, void *data, void *userdata);
-    const char *topic;
-    bool since_2_1;
-} callbacks[] = {
-    { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth, NULL, false },
-    { MOSQ_EVT_ACL_CHECK, prov_on_acl_check, NULL, false },
-    { MOSQ_EVT_DISCONNECT, prov_on_disconnect, NULL, false },
-    { MOSQ_EVT_TICK, prov_on_tick, NULL, false },
-    { MOSQ_EVT_RELOAD, prov_on_reload, NULL, false },
-    { MOSQ_EVT_CONTROL, prov_on_control, PROV_CONTROL_TOPIC, false },
-    { PROV_EVT_CLIENT_OFFLINE, prov_on_client_offline, NULL, true },
-};
 
 int64_t prov_now_ms(void)
 {
@@ -72,6 +58,93 @@ void prov_attend(struct prov_plugin *pl)
     prov_log_drain();
     prov_changes_follow(pl);
 }
+
+/* ---- in between ------------------------------------------------------------------------------ */
+
+static int on_acl_check(int event, void *data, void *userdata)
+{
+    struct prov_plugin *pl = userdata;
+
+    (void)event;
+    if (!pl->ticks)
+        prov_attend(pl);
+    return prov_acl_check(pl, data);
+}
+
+/* Under load there are hundreds of thousands of ticks a second. The coarse clock moves some hundred
+ * times. */
+static bool time_passed(struct prov_plugin *pl)
+{
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (now.tv_nsec == pl->attended.tv_nsec && now.tv_sec == pl->attended.tv_sec)
+        return false;
+    pl->attended = now;
+    return true;
+}
+
+/* 2.1 ticks before it sleeps, and publishes when it has slept; 2.0 the other way round. */
+static void hurry(struct prov_plugin *pl)
+{
+    if (pl->published && pl->compat.complete_basic_auth != NULL)
+        prov_wake_send(pl->wake);
+    pl->published = false;
+}
+
+static int on_tick(int event, void *data, void *userdata)
+{
+    struct prov_plugin *pl = userdata;
+
+    (void)event;
+    (void)data;
+    pl->ticks = true;
+    pl->reload_ms = 0;
+    if (time_passed(pl)) {
+        prov_attend(pl);
+        prov_sys_tick(pl);
+        prov_leaving_expire(pl);
+    } else if (prov_pool_ready(pl->pool)) {
+        prov_attend(pl);
+    }
+    prov_answers_send(pl);
+    hurry(pl);
+    prov_leaving_tick(pl);
+    pl->newest = 0;
+    pl->emptying = NULL;
+    prov_sessions_reap(pl->sessions);
+    return MOSQ_ERR_SUCCESS;
+}
+
+static int on_reload(int event, void *data, void *userdata)
+{
+    struct prov_plugin *pl = userdata;
+
+    (void)event;
+    (void)data;
+    pl->reload_ms = prov_now_ms();
+    (void)prov_rights_forget(pl->rights, prov_span(NULL, 0));
+    prov_sessions_new_epoch(pl->sessions);
+    prov_log(PROV_LOG_INFO,
+             "reload text=\"Policies are read again; options are read at start only, "
+             "and registry changes need no reload.\"");
+    return MOSQ_ERR_SUCCESS;
+}
+
+static const struct {
+    int event;
+    int (*call)(int event, void *data, void *userdata);
+    const char *topic;
+    bool since_2_1;
+} callbacks[] = {
+    { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth, NULL, false },
+    { MOSQ_EVT_ACL_CHECK, on_acl_check, NULL, false },
+    { MOSQ_EVT_DISCONNECT, prov_on_disconnect, NULL, false },
+    { MOSQ_EVT_TICK, on_tick, NULL, false },
+    { MOSQ_EVT_RELOAD, on_reload, NULL, false },
+    { MOSQ_EVT_CONTROL, prov_on_control, PROV_CONTROL_TOPIC, false },
+    { PROV_EVT_CLIENT_OFFLINE, prov_on_client_offline, NULL, true },
+};
 
 /* ---- start ----------------------------------------------------------------------------------- */
 

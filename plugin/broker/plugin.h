@@ -51,6 +51,7 @@ struct prov_plugin {
     uint64_t store_version, feed_seq; /* up to where the change feed has been followed */
     int64_t started_ms;
     bool ticks;               /* the broker gives ticks: there was one */
+    bool published;           /* something was, that the broker's next pass sends */
     struct timespec attended; /* by the coarse clock, at the last tick that did */
     int64_t reload_ms; /* when a reload began whose second look at all clients may go on; 0: none */
     /* what is said once, or not too often */
