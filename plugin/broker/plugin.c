@@ -87,7 +87,7 @@ static bool time_passed(struct prov_plugin *pl)
 /* 2.1 ticks before it sleeps, and publishes when it has slept; 2.0 the other way round. */
 static void hurry(struct prov_plugin *pl)
 {
-    if (pl->published && pl->compat.complete_basic_auth != NULL)
+    if (pl->published && pl->wake != NULL && pl->compat.complete_basic_auth != NULL)
         prov_wake_send(pl->wake);
     pl->published = false;
 }
