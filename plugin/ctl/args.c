@@ -160,6 +160,7 @@ static enum prov_rc unknown_option(const struct ctl_verb *verb, const char *opti
     (void)prov_span_copy(prov_span(option, strcspn(option, "=")), word, sizeof word);
     if (word[1] == '-') {
         try_options(&nearest, ctl_global_options());
+        try_options(&nearest, ctl_connection_options());
         try_options(&nearest, verb != NULL ? verb->options : NULL);
     }
     if (nearest.best == NULL)

@@ -13,7 +13,8 @@ struct ctl;
 
 /* Every option there is; whether it takes a value is the same everywhere (args.c has the names). */
 enum ctl_opt {
-    OPT_DB, /* these four belong to every verb */
+    OPT_DB, /* these five belong to every verb */
+    OPT_URL,
     OPT_JSON,
     OPT_HELP,
     OPT_VERSION,
@@ -25,8 +26,12 @@ enum ctl_opt {
     OPT_AUTO_REGISTER,
     OPT_BILLING_GROUP,
     OPT_CA,
+    OPT_CAFILE,
     OPT_CERT,
+    OPT_CERTIFICATES,
+    OPT_CLIENT_CERT,
     OPT_CLIENT_ID,
+    OPT_CLIENT_KEY,
     OPT_DEFAULT_VERSION,
     OPT_DESCRIPTION,
     OPT_DISABLED,
@@ -35,29 +40,39 @@ enum ctl_opt {
     OPT_EXPECTED_VERSION,
     OPT_FILE,
     OPT_FORCE,
-    OPT_FULL,
     OPT_GROUP,
+    OPT_HOOK,
+    OPT_KEEP_GROUPS,
+    OPT_KEY,
     OPT_LIMIT,
+    OPT_MESSAGE,
     OPT_NO_BILLING_GROUP,
     OPT_NO_CA,
+    OPT_NO_HOOK,
     OPT_NO_TEMPLATE,
     OPT_NO_TYPE,
     OPT_PARAM,
     OPT_PARENT,
+    OPT_PASSWORD_FILE,
     OPT_PEM,
     OPT_PERSISTENT,
+    OPT_REASON,
     OPT_REGION,
     OPT_REPLACE,
     OPT_RESOURCE,
     OPT_SEARCHABLE,
     OPT_SET_DEFAULT,
+    OPT_SHARED,
     OPT_SNI_ONLY,
     OPT_SOURCE_IP,
     OPT_STATUS,
     OPT_STRICT,
     OPT_TEMPLATE,
+    OPT_TIMEOUT,
+    OPT_TO,
     OPT_TYPE,
     OPT_UNDO,
+    OPT_USERNAME,
     OPT_VERIFICATION_CERT,
     OPT_WILL_TOPIC,
     CTL_OPTS
@@ -83,6 +98,9 @@ enum ctl_access {
     CTL_NO_STORE,
     CTL_READ,  /* opened read-only, in one read transaction */
     CTL_WRITE, /* created on first use, in one write transaction that is committed on PROV_OK */
+    /* The same two, for work on the store itself that goes through no broker. */
+    CTL_STORE_READ,
+    CTL_STORE_WRITE,
 };
 
 struct ctl_verb {
@@ -151,6 +169,11 @@ const char *ctl_next(const struct ctl_args *args, enum ctl_opt id, size_t *at);
 const char *ctl_opt_name(enum ctl_opt id); /* without the dashes */
 enum ctl_opt_kind ctl_opt_kind(enum ctl_opt id);
 const struct ctl_option *ctl_global_options(void);
+/* How to reach the broker of --url: of every verb too, except where the verb has one of that name
+ * itself. */
+const struct ctl_option *ctl_connection_options(void);
+/* The verb's own option; NULL when it has no such thing. */
+const struct ctl_option *ctl_own_option(const struct ctl_verb *verb, enum ctl_opt id);
 /* The verb's option, or one of every verb; NULL when it takes no such thing. */
 const struct ctl_option *ctl_find_option(const struct ctl_verb *verb, enum ctl_opt id);
 const struct ctl_noun *ctl_find_noun(const char *name);

@@ -115,7 +115,7 @@ static const struct ctl_verb verbs[] = {
       "The broker may run meanwhile. The copy is a store as well: provctl --db DIR reads it.\n"
       "\n"
       "  provctl backup /var/backups/provisioning-$(date +%F)\n",
-      CTL_READ, NULL, backup },
+      CTL_STORE_READ, NULL, backup },
 };
 
 const struct ctl_noun ctl_noun_backup = {

@@ -1,35 +1,24 @@
-#include "core/view.h"
-#include "ctl.h"
 #include "list.h"
 #include "nouns.h"
 
-/* All that CreateBillingGroup answers with, and the rest of the description. */
-static enum prov_rc answer_billing(struct ctl *ctl, struct prov_span name)
+static enum prov_rc say_created(struct ctl *ctl, const cJSON *data)
 {
-    struct prov_billing_group group;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
-
-    rc = prov_billing_get(&ctl->tx, name, &group);
-    if (rc == PROV_OK)
-        rc = prov_view_billing(&ctl->tx, &group, &doc);
-    return ctl_answer(ctl, rc, doc);
+    (void)data;
+    return ctl_done(ctl,
+                    "billing group %s created\n"
+                    "Next: provctl thing update THING --billing-group %s",
+                    ctl->args.words[0], ctl->args.words[0]);
 }
 
 static enum prov_rc billing_create(struct ctl *ctl)
 {
-    enum prov_rc rc;
+    struct ctl_params params = ctl_params();
 
-    rc = prov_billing_create(&ctl->tx, ctl_word(ctl, 0), ctl_value(ctl, OPT_DESCRIPTION));
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_billing(ctl, ctl_word(ctl, 0));
-    ctl_say(ctl,
-            "billing group %s created\n"
-            "Next: provctl thing update THING --billing-group %s\n",
-            ctl->args.words[0], ctl->args.words[0]);
-    return PROV_OK;
+    ctl_put(&params, "billingGroupName", ctl_word(ctl, 0));
+    if (ctl_has(&ctl->args, OPT_DESCRIPTION))
+        ctl_put_within(&params, "billingGroupProperties", "billingGroupDescription",
+                       ctl_value(ctl, OPT_DESCRIPTION));
+    return ctl_tell(ctl, "createBillingGroup", &params, say_created);
 }
 
 static const struct ctl_column columns[] = {
@@ -38,59 +27,63 @@ static const struct ctl_column columns[] = {
     { "DESCRIPTION", false, true },
 };
 
-static enum prov_rc row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
+static void row(struct ctl_table *table, const cJSON *group)
 {
-    struct prov_billing_group group;
-    enum prov_rc rc;
-
-    if (row->table == NULL)
-        return prov_view_billing_row(&ctl->tx, key, &row->json);
-    rc = prov_billing_get(&ctl->tx, key, &group);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_cell(row->table, group.name);
-    ctl_cell_time(row->table, group.created_ms);
-    ctl_cell(row->table, group.description);
-    return PROV_OK;
+    ctl_cell(table, ctl_get(group, "groupName"));
+    ctl_cell_time(table, ctl_get_time(group, "creationDate"));
+    ctl_cell(table, ctl_get(group, "billingGroupDescription"));
 }
 
 static enum prov_rc billing_list(struct ctl *ctl)
 {
-    const struct ctl_list list = {
-        .kind = PROV_LIST_BILLING_GROUPS,
+    static const struct ctl_list list = {
+        .op = "listBillingGroups",
+        .rows = "billingGroups",
+        .pages = CTL_BY_TOKEN,
         .columns = columns,
         .n_columns = PROV_COUNT(columns),
-        .json_key = "billingGroups",
-        .json_token = "nextToken",
         .none = "no billing group yet; `provctl billing-group create NAME` adds one",
         .row = row,
     };
+    struct ctl_params filter = ctl_params();
 
-    return ctl_list(ctl, &list);
+    return ctl_list(ctl, &list, &filter);
+}
+
+static enum prov_rc say_group(struct ctl *ctl, const cJSON *data)
+{
+    static const struct ctl_short_list things = { .op = "listThingsInBillingGroup",
+                                                  .rows = "things",
+                                                  .pages = CTL_BY_TOKEN,
+                                                  .of = "billingGroupName" };
+    const struct prov_span name = ctl_get(data, "billingGroupName");
+    enum prov_rc rc;
+
+    ctl_field(ctl, "billing group", name);
+    ctl_field(ctl, "description",
+              ctl_get_in(data, "billingGroupProperties", "billingGroupDescription"));
+    rc = ctl_field_list(ctl, "things", &things, name);
+    ctl_field_time(ctl, "created",
+                   ctl_get_time(ctl_get_object(data, "billingGroupMetadata"), "creationDate"));
+    return rc;
 }
 
 static enum prov_rc billing_show(struct ctl *ctl)
 {
-    struct prov_billing_group group;
-    enum prov_rc rc;
+    return ctl_tell_one(ctl, "describeBillingGroup", "billingGroupName", ctl_word(ctl, 0),
+                        say_group);
+}
 
-    if (ctl->json)
-        return answer_billing(ctl, ctl_word(ctl, 0));
-    rc = prov_billing_get(&ctl->tx, ctl_word(ctl, 0), &group);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_field(ctl, "billing group", group.name);
-    ctl_field(ctl, "description", group.description);
-    rc = ctl_field_list(ctl, "things", PROV_LIST_THINGS_OF_BILLING_GROUP, group.name);
-    ctl_field_time(ctl, "created", group.created_ms);
-    return rc;
+static enum prov_rc say_deleted(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "billing group %s deleted", ctl->args.words[0]);
 }
 
 static enum prov_rc billing_delete(struct ctl *ctl)
 {
-    const enum prov_rc rc = prov_billing_delete(&ctl->tx, ctl_word(ctl, 0));
-
-    return rc != PROV_OK ? rc : ctl_done(ctl, "billing group %s deleted", ctl->args.words[0]);
+    return ctl_tell_one(ctl, "deleteBillingGroup", "billingGroupName", ctl_word(ctl, 0),
+                        say_deleted);
 }
 
 static const struct ctl_option create_options[] = {

@@ -87,7 +87,7 @@ static const struct ctl_verb verbs[] = {
       "It may run beside the broker. Exit code 5 when there are problems.\n"
       "\n"
       "  provctl check && provctl backup /var/backups/provisioning-$(date +%F)\n",
-      CTL_READ, NULL, check },
+      CTL_STORE_READ, NULL, check },
 };
 
 const struct ctl_noun ctl_noun_check = {

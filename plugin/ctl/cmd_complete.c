@@ -48,6 +48,8 @@ static void take_word(struct typed *t, const char *word)
     if (t->value_of != CTL_OPTS) {
         if (t->value_of == OPT_DB)
             t->db = word;
+        else if (t->value_of == OPT_URL)
+            t->db = NULL;
         t->value_of = CTL_OPTS;
     } else if (word[0] == '-' && word[1] == '-') {
         id = ctl_find_opt(word + 2, strlen(word + 2));
@@ -109,13 +111,33 @@ static void offer_verbs(const struct typed *t)
     }
 }
 
-static void offer_options_of(const struct typed *t, const struct ctl_option *options)
+static void offer_option(const struct typed *t, enum ctl_opt id)
 {
     char name[64];
 
-    for (; options != NULL && options->help != NULL; options++) {
-        (void)snprintf(name, sizeof name, "--%s", ctl_opt_name(options->id));
-        offer(t, name);
+    (void)snprintf(name, sizeof name, "--%s", ctl_opt_name(id));
+    offer(t, name);
+}
+
+/* Does the verb go through a broker when it is told to? */
+static bool goes_through(const struct ctl_verb *verb)
+{
+    return verb == NULL || verb->access == CTL_READ || verb->access == CTL_WRITE;
+}
+
+static void offer_options(const struct typed *t)
+{
+    const struct ctl_option *o;
+
+    for (o = t->verb != NULL ? t->verb->options : NULL; o != NULL && o->help != NULL; o++)
+        offer_option(t, o->id);
+    for (o = ctl_global_options(); o->help != NULL; o++) {
+        if (o->id != OPT_URL || goes_through(t->verb))
+            offer_option(t, o->id);
+    }
+    for (o = ctl_connection_options(); o->help != NULL && goes_through(t->verb); o++) {
+        if (ctl_own_option(t->verb, o->id) == NULL)
+            offer_option(t, o->id);
     }
 }
 
@@ -174,7 +196,8 @@ static struct prov_span key_before(const char *typed, bool ids, uint8_t space[PR
     return prov_span(space, n);
 }
 
-/* Silent when there is no store: a shell is no place for its errors. */
+/* Silent when there is no store, or only one behind a broker: a shell is no place for errors, nor
+ * for a password. */
 static void offer_held(const struct typed *t, enum prov_list_kind kind, bool ids)
 {
     const struct prov_store_lmdb_opts opts = { .dir = t->db, .read_only = true };
@@ -183,7 +206,8 @@ static void offer_held(const struct typed *t, enum prov_list_kind kind, bool ids
     struct prov_tx quiet = { .now_ms = t->ctl->tx.now_ms };
     struct prov_store *store = NULL;
 
-    if (prov_store_lmdb_open(&opts, &prov_registry_schema, &store, NULL) == PROV_OK &&
+    if (t->db != NULL &&
+        prov_store_lmdb_open(&opts, &prov_registry_schema, &store, NULL) == PROV_OK &&
         prov_txn_begin(store, PROV_TXN_READ, NULL, &quiet.txn) == PROV_OK)
         (void)!prov_list(&quiet, kind, prov_span(NULL, 0), key_before(t->last, ids, space),
                          offer_name, &names);
@@ -222,6 +246,7 @@ static void offer_value(const struct typed *t)
         { OPT_BILLING_GROUP, "BILLING-GROUP" },
     };
     const struct ctl_option *option = ctl_find_option(t->verb, t->value_of);
+    const bool own = ctl_own_option(t->verb, t->value_of) != NULL;
 
     if (option == NULL)
         return;
@@ -234,7 +259,7 @@ static void offer_value(const struct typed *t)
         return;
     }
     for (size_t i = 0; i < PROV_COUNT(named); i++) {
-        if (named[i].id == t->value_of)
+        if (own && named[i].id == t->value_of)
             offer_word(t, prov_span_str(named[i].word));
     }
 }
@@ -249,8 +274,7 @@ static void offer_all(const struct typed *t)
         return;
     }
     if (t->last[0] == '-') {
-        offer_options_of(t, t->verb != NULL ? t->verb->options : NULL);
-        offer_options_of(t, ctl_global_options());
+        offer_options(t);
         return;
     }
     if (t->n_words == 0)
@@ -265,7 +289,7 @@ static void offer_all(const struct typed *t)
 
 static enum prov_rc complete(struct ctl *ctl)
 {
-    struct typed t = { .ctl = ctl, .db = ctl->db };
+    struct typed t = { .ctl = ctl, .db = ctl->url == NULL ? ctl->db : NULL };
 
     read_line(&t, ctl->args.line, ctl->args.n_line);
     offer_all(&t);

@@ -2,245 +2,99 @@
 
 #include "core/attempt.h"
 #include "core/doc.h"
-#include "core/view.h"
-#include "ctl.h"
 #include "cure.h"
-#include "fate.h"
+#include "explain.h"
+#include "list.h"
 #include "nouns.h"
-#include "table.h"
 
-#define DEFAULT_LIMIT 10
-#define MAX_LIMIT 1000
-
-/* Everything that is known of what was asked about. Spans live as long as the transaction. */
-struct story {
-    struct ctl *ctl;
-    struct prov_span asked;
-    struct prov_attempt attempts[MAX_LIMIT]; /* newest first */
-    size_t n, limit;
-    bool more;
-    struct prov_id cert_id, ca_id;
-    struct prov_cert cert;
-    struct prov_ca ca;
-    bool cert_known, ca_known; /* registered */
-    struct prov_span client_id, address;
-    struct ctl_fate fate;
-};
-
-/* ---- finding ----------------------------------------------------------------------------------
+/* ---- reasons ----------------------------------------------------------------------------------
  */
 
-static bool is_hex(struct prov_span s)
+/* NULL for one that only a newer broker knows. */
+static const struct prov_reason_info *reason_of(const cJSON *from)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        if (strchr("0123456789abcdefABCDEF", s.p[i]) == NULL || s.p[i] == '\0')
-            return false;
+    const struct prov_span name = ctl_get(from, "reason");
+
+    for (int i = 0; i < PROV_REASONS; i++) {
+        const struct prov_reason_info *info = prov_reason_info((enum prov_reason)i);
+
+        if (name.n != 0 && prov_span_eq_str(name, info->name))
+            return info;
     }
-    return s.n != 0;
+    return NULL;
 }
 
-static bool begins_id(struct prov_span digits, const struct prov_id *id)
+/* What to do about the reason of an attempt or a verdict, with the names of this case. */
+static void put_cure(struct ctl_story *s, struct prov_buf *out, const cJSON *from)
 {
-    char hex[PROV_ID_HEX + 1];
+    const struct prov_reason_info *why = reason_of(from);
+    struct ctl_case known = { .client_id = s->client_id };
 
-    prov_id_hex(id, hex);
-    return digits.n >= 8 && digits.n <= PROV_ID_HEX &&
-           prov_span_eq_nocase(digits, prov_span(hex, digits.n));
+    if (why == NULL)
+        return;
+    (void)prov_span_copy(s->cert_id, known.cert, sizeof known.cert);
+    (void)prov_span_copy(s->ca_id, known.ca, sizeof known.ca);
+    if (why->step == PROV_STEP_TEMPLATE)
+        known.template_name = ctl_get_in(s->ca, "registrationConfig", "templateName");
+    if (why == prov_reason_info(PROV_REASON_PUBLISH_DENIED) ||
+        why == prov_reason_info(PROV_REASON_SUBSCRIBE_DENIED))
+        known.topic = ctl_get(from, "details");
+    ctl_put_cure(out, why->cure, &known);
 }
 
-static bool is_about(const struct story *s, const struct prov_attempt *attempt)
+static void field_cure(struct ctl_story *s, const cJSON *from)
 {
-    char id[PROV_ATTEMPT_HEX + 1];
+    struct prov_buf cure;
 
-    prov_attempt_id_text(attempt->id, id);
-    return prov_span_eq(s->asked, attempt->client_id) || prov_span_eq(s->asked, attempt->address) ||
-           prov_span_eq(s->asked, attempt->common_name) ||
-           prov_span_eq_nocase(s->asked, prov_span_str(id)) ||
-           (!prov_id_is_zero(&attempt->cert) && begins_id(s->asked, &attempt->cert));
-}
-
-static bool collect(void *ctx, const struct prov_attempt *attempt)
-{
-    struct story *s = ctx;
-
-    if (!is_about(s, attempt))
-        return true;
-    s->more = s->n == s->limit;
-    if (s->more)
-        return false;
-    s->attempts[s->n++] = *attempt;
-    return true;
-}
-
-/* From the attempts; from the id itself; from the sessions; from the things. */
-static enum prov_rc find_cert_id(struct story *s)
-{
-    struct prov_tx quiet = { s->ctl->tx.txn, s->ctl->tx.now_ms, NULL };
-    struct prov_thing thing;
-    enum prov_rc rc;
-
-    for (size_t i = 0; i < s->n; i++) {
-        if (!prov_id_is_zero(&s->attempts[i].cert)) {
-            s->cert_id = s->attempts[i].cert;
-            s->ca_id = s->attempts[i].ca;
-            return PROV_OK;
-        }
-    }
-    if (is_hex(s->asked) && s->asked.n >= 8 && s->asked.n <= PROV_ID_HEX) {
-        rc = prov_cert_resolve(&s->ctl->tx, s->asked, &s->cert_id);
-        if (rc != PROV_ENOTFOUND)
-            return rc;
-    }
-    rc = prov_client_get(&quiet, s->asked, &s->cert_id);
-    if (rc == PROV_OK)
-        s->client_id = s->asked;
-    if (rc != PROV_ENOTFOUND)
-        return rc;
-    rc = prov_thing_get(&quiet, s->asked, &thing);
-    if (rc == PROV_OK && thing.n_principals != 0) {
-        s->cert_id = thing.principals[0];
-        s->client_id = thing.name; /* as devices with a thing are expected to call themselves */
-    }
-    return rc == PROV_ENOTFOUND ? PROV_OK : rc;
-}
-
-/* How that certificate's device called itself last: others may share its address. */
-static void find_client(struct story *s)
-{
-    for (size_t i = 0; i < s->n && s->client_id.n == 0; i++) {
-        if (prov_id_eq(&s->attempts[i].cert, &s->cert_id)) {
-            s->client_id = s->attempts[i].client_id;
-            s->address = s->attempts[i].address;
-        }
-    }
-}
-
-static enum prov_rc optional(enum prov_rc rc, bool *there)
-{
-    *there = rc == PROV_OK;
-    return rc == PROV_ENOTFOUND ? PROV_OK : rc;
-}
-
-/* What the registry holds of it now. */
-static enum prov_rc find_state(struct story *s)
-{
-    struct prov_tx quiet = { s->ctl->tx.txn, s->ctl->tx.now_ms, NULL };
-    enum prov_rc rc = PROV_OK;
-
-    if (!prov_id_is_zero(&s->cert_id))
-        rc = optional(prov_cert_get(&quiet, &s->cert_id, &s->cert), &s->cert_known);
-    if (s->cert_known && !prov_id_is_zero(&s->cert.ca_id))
-        s->ca_id = s->cert.ca_id;
-    if (rc == PROV_OK && !prov_id_is_zero(&s->ca_id))
-        rc = optional(prov_ca_get(&quiet, &s->ca_id, &s->ca), &s->ca_known);
-    return rc;
-}
-
-static enum prov_rc find(struct story *s)
-{
-    enum prov_rc rc;
-
-    s->limit = ctl_number(&s->ctl->args, OPT_LIMIT, DEFAULT_LIMIT);
-    if (s->limit == 0 || s->limit > MAX_LIMIT)
-        return ctl_usage(s->ctl, "--limit is from 1 to %d here", MAX_LIMIT);
-    rc = prov_attempt_each(&s->ctl->tx, collect, s);
-    if (rc == PROV_OK)
-        rc = find_cert_id(s);
-    find_client(s);
-    if (rc == PROV_OK)
-        rc = find_state(s);
-    if (rc == PROV_OK && s->n == 0 && !s->cert_known) {
-        ctl_hint(s->ctl,
-                 "Either the device never reached this broker (address, port, TLS "
-                 "version?), or its tries are older than the last %d that are kept.",
-                 PROV_MAX_ATTEMPTS);
-        ctl_hint(s->ctl, "`provctl status` shows whom the broker heard from lately.");
-        return prov_fail(&s->ctl->err, PROV_ENOTFOUND, "ResourceNotFoundException",
-                         "nothing is known of \"%.*s\": no attempt, no certificate, no session, "
-                         "no thing",
-                         PROV_SPAN_ARG(s->asked));
-    }
-    if (rc == PROV_OK && s->cert_known)
-        rc = ctl_fate_of(&s->ctl->tx, &s->cert, s->client_id, s->address, &s->fate);
-    return rc;
+    prov_buf_init(&cure, 16384);
+    put_cure(s, &cure, from);
+    ctl_field(s->ctl, "what to do", prov_buf_span(&cure));
+    ctl_release(&s->ctl->out, &cure);
 }
 
 /* ---- telling ----------------------------------------------------------------------------------
  */
 
-static void put_cure(struct story *s, struct prov_buf *out, enum prov_reason reason,
-                     const struct prov_attempt *attempt)
-{
-    const struct prov_reason_info *why = prov_reason_info(reason);
-    struct ctl_case known = { .client_id = s->client_id };
-    char hex[PROV_ID_HEX + 1];
-
-    prov_id_hex(&s->cert_id, hex);
-    if (!prov_id_is_zero(&s->cert_id))
-        (void)prov_span_copy(prov_span(hex, 12), known.cert, sizeof known.cert);
-    prov_id_hex(&s->ca_id, hex);
-    if (!prov_id_is_zero(&s->ca_id))
-        (void)prov_span_copy(prov_span(hex, 12), known.ca, sizeof known.ca);
-    if (why->step == PROV_STEP_TEMPLATE && s->ca_known)
-        known.template_name = s->ca.template_name;
-    if (attempt != NULL &&
-        (reason == PROV_REASON_PUBLISH_DENIED || reason == PROV_REASON_SUBSCRIBE_DENIED))
-        known.topic = attempt->detail;
-    ctl_put_cure(out, why->cure, &known);
-}
-
-static void field_cure(struct story *s, enum prov_reason reason, const struct prov_attempt *attempt)
-{
-    struct prov_buf cure;
-
-    prov_buf_init(&cure, 16384);
-    put_cure(s, &cure, reason, attempt);
-    ctl_field(s->ctl, "what to do", prov_buf_span(&cure));
-    ctl_release(&s->ctl->out, &cure);
-}
-
 /* The steps before the one that decided were passed; those behind it were not reached. */
-static void say_steps(struct ctl *ctl, enum prov_reason reason)
+static void say_steps(struct ctl *ctl, const cJSON *attempt)
 {
-    const struct prov_reason_info *why = prov_reason_info(reason);
-    const bool good = reason == PROV_REASON_PROVISIONED;
+    const struct prov_span at = ctl_get(attempt, "step");
+    const bool good = prov_span_eq_str(ctl_get(attempt, "status"), "Success");
+    bool reached = false;
 
     for (enum prov_step step = PROV_STEP_HANDSHAKE; step < PROV_STEPS; step++) {
-        const char *how = step < why->step   ? "passed"
-                          : step > why->step ? "not reached"
-                          : good             ? "passed"
-                          : why->retry       ? "not yet"
-                                             : "refused";
+        const bool here = prov_span_eq_str(at, prov_step_name(step));
+        const char *how = reached                              ? "not reached"
+                          : !here || good                      ? "passed"
+                          : ctl_get_bool(attempt, "retryable") ? "not yet"
+                                                               : "refused";
 
+        reached = reached || here;
         ctl_fieldf(ctl, step == PROV_STEP_HANDSHAKE ? "steps" : "", "%-12s %s",
                    prov_step_name(step), how);
     }
 }
 
-static void say_attempt(struct story *s, const struct prov_attempt *attempt)
+static void say_attempt(struct ctl_story *s, const cJSON *attempt)
 {
-    const struct prov_reason_info *why = prov_reason_info(attempt->reason);
+    const struct prov_span code = ctl_get(attempt, "errorCode");
+    const uint32_t repeats = ctl_get_version(attempt, "repeats");
     struct ctl *ctl = s->ctl;
-    char text[PROV_ID_HEX + 1];
 
-    prov_attempt_id_text(attempt->id, text);
-    ctl_field(ctl, "attempt", prov_span_str(text));
-    ctl_field_time(ctl, "when", attempt->at_ms);
-    ctl_field(ctl, "client id", attempt->client_id);
-    ctl_field(ctl, "address", attempt->address);
-    prov_id_hex(&attempt->cert, text);
-    if (!prov_id_is_zero(&attempt->cert))
-        ctl_field(ctl, "certificate", prov_span_str(text));
-    ctl_field(ctl, "common name", attempt->common_name);
-    say_steps(ctl, attempt->reason);
-    ctl_fieldf(ctl, "what happened", "%s", why->sentence);
-    ctl_field(ctl, "in detail", attempt->detail);
-    ctl_fieldf(ctl, "reason", "%s%s%s", why->name, why->aws_code[0] != '\0' ? ", " : "",
-               why->aws_code);
-    if (attempt->repeats != 0)
-        ctl_fieldf(ctl, "repeated", "%u more like it came too fast to be written down",
-                   attempt->repeats);
-    field_cure(s, attempt->reason, attempt);
+    ctl_field(ctl, "attempt", ctl_get(attempt, "attemptId"));
+    ctl_field_time(ctl, "when", ctl_get_time(attempt, "timestamp"));
+    ctl_field(ctl, "client id", ctl_get(attempt, "clientId"));
+    ctl_field(ctl, "address", ctl_get(attempt, "sourceIp"));
+    ctl_field(ctl, "certificate", ctl_get(attempt, "principalId"));
+    ctl_field(ctl, "common name", ctl_get(attempt, "commonName"));
+    say_steps(ctl, attempt);
+    ctl_field(ctl, "what happened", ctl_get(attempt, "message"));
+    ctl_field(ctl, "in detail", ctl_get(attempt, "details"));
+    ctl_fieldf(ctl, "reason", "%.*s%s%.*s", PROV_SPAN_ARG(ctl_get(attempt, "reason")),
+               code.n != 0 ? ", " : "", PROV_SPAN_ARG(code));
+    if (repeats != 0)
+        ctl_fieldf(ctl, "repeated", "%u more like it came too fast to be written down", repeats);
+    field_cure(s, attempt);
 }
 
 static const struct ctl_column columns[] = {
@@ -248,25 +102,22 @@ static const struct ctl_column columns[] = {
     { "CLIENT ID", false, true }, { "ADDRESS", false, true },  { "CERTIFICATE", false, false },
 };
 
-static void say_earlier(struct story *s)
+static void say_earlier(struct ctl_story *s)
 {
+    const cJSON *attempt = s->attempts->child;
     struct ctl_table table;
 
-    if (s->n < 2)
+    if (attempt == NULL || attempt->next == NULL)
         return;
     ctl_say(s->ctl, "\nEarlier:\n");
     ctl_table_start(&table, columns, PROV_COUNT(columns), &s->ctl->look, &s->ctl->out);
-    for (size_t i = 1; i < s->n; i++) {
-        const struct prov_attempt *attempt = &s->attempts[i];
-        char id[PROV_ATTEMPT_HEX + 1];
-
-        prov_attempt_id_text(attempt->id, id);
-        ctl_cell_time(&table, attempt->at_ms);
-        ctl_cell(&table, prov_span_str(id));
-        ctl_cell(&table, prov_span_str(prov_reason_info(attempt->reason)->name));
-        ctl_cell(&table, attempt->client_id);
-        ctl_cell(&table, attempt->address);
-        ctl_cell_id(&table, &attempt->cert);
+    while ((attempt = attempt->next) != NULL) {
+        ctl_cell_time(&table, ctl_get_time(attempt, "timestamp"));
+        ctl_cell(&table, ctl_get(attempt, "attemptId"));
+        ctl_cell(&table, ctl_get(attempt, "reason"));
+        ctl_cell(&table, ctl_get(attempt, "clientId"));
+        ctl_cell(&table, ctl_get(attempt, "sourceIp"));
+        ctl_cell_id(&table, ctl_get(attempt, "principalId"));
     }
     ctl_table_flush(&table);
     ctl_table_release(&table);
@@ -274,158 +125,130 @@ static void say_earlier(struct story *s)
         ctl_say(s->ctl, "… and more: --limit N\n");
 }
 
-static void say_state(struct story *s)
+static void say_cert(struct ctl_story *s)
 {
+    const cJSON *about = ctl_get_object(s->cert, "certificateDescription");
+    const struct ctl_short_id id = ctl_short(s->cert_id);
     struct ctl *ctl = s->ctl;
-    char hex[PROV_ID_HEX + 1];
 
-    ctl_say(ctl, "\nNow:\n");
-    prov_id_hex(&s->cert_id, hex);
-    if (s->cert_known) {
-        ctl_fieldf(ctl, "certificate", "%.12s, %s", hex, prov_cert_status_name(s->cert.status));
-        ctl_field_time(ctl, "valid until", s->cert.not_after_s * 1000);
-        ctl_field_names(ctl, "policies", s->cert.policies, s->cert.n_policies);
-        ctl_field_names(ctl, "things", s->cert.things, s->cert.n_things);
-    } else if (!prov_id_is_zero(&s->cert_id)) {
-        ctl_fieldf(ctl, "certificate", "%.12s is not registered", hex);
+    if (s->cert == NULL) {
+        if (s->cert_id.n != 0)
+            ctl_fieldf(ctl, "certificate", "%s is not registered", id.text);
+        return;
     }
-    prov_id_hex(&s->ca_id, hex);
-    if (s->ca_known)
-        ctl_fieldf(ctl, "CA", "%.12s, %s, auto-register %s, %s%.*s", hex,
-                   s->ca.active ? "ACTIVE" : "INACTIVE", s->ca.auto_registration ? "on" : "off",
-                   s->ca.template_name.n != 0 ? "template " : "no template",
-                   PROV_SPAN_ARG(s->ca.template_name));
-    else if (!prov_id_is_zero(&s->ca_id))
-        ctl_fieldf(ctl, "CA", "%.12s is no longer registered", hex);
+    ctl_fieldf(ctl, "certificate", "%s, %.*s", id.text, PROV_SPAN_ARG(ctl_get(about, "status")));
+    ctl_field_time(ctl, "valid until", ctl_get_time(ctl_get_object(about, "validity"), "notAfter"));
+    ctl_field_array(ctl, "policies", ctl_get_array(s->cert, "policies"), "policyName");
+    ctl_field_array(ctl, "things", ctl_get_array(s->cert, "things"), NULL);
 }
 
-static void say_fate(struct story *s)
+static void say_ca(struct ctl_story *s)
 {
-    const enum prov_reason reason = s->fate.reason;
+    const cJSON *about = ctl_get_object(s->ca, "certificateDescription");
+    const struct prov_span template_name = ctl_get_in(s->ca, "registrationConfig", "templateName"),
+                           hook = ctl_get_in(s->ca, "activationHook", "targetArn");
+    const struct ctl_short_id id = ctl_short(s->ca_id);
+    const bool automatic = prov_span_eq_str(ctl_get(about, "autoRegistrationStatus"), "ENABLE");
+
+    if (s->ca != NULL)
+        ctl_fieldf(s->ctl, "CA", "%s, %.*s, auto-register %s, %s%.*s%s%.*s", id.text,
+                   PROV_SPAN_ARG(ctl_get(about, "status")), automatic ? "on" : "off",
+                   template_name.n != 0 ? "template " : "no template", PROV_SPAN_ARG(template_name),
+                   hook.n != 0 ? ", hook " : "", PROV_SPAN_ARG(hook));
+    else if (s->ca_id.n != 0)
+        ctl_fieldf(s->ctl, "CA", "%s is no longer registered", id.text);
+}
+
+static void say_verdict(struct ctl_story *s)
+{
+    const struct prov_span outcome = ctl_get(s->verdict, "outcome"),
+                           reason = ctl_get(s->verdict, "reason");
     struct ctl *ctl = s->ctl;
 
-    if (!s->cert_known)
+    if (s->verdict == NULL)
         return;
-    switch (s->fate.outcome) {
-    case PROV_KNOWN:
+    if (prov_span_eq_str(outcome, "ACCEPTED")) {
         ctl_fieldf(ctl, "verdict", "would be accepted now%s",
-                   s->fate.asked_policy ? "" : ", if its policies allow the client id it has");
-        return;
-    case PROV_NEW:
-        ctl_fieldf(ctl, "verdict", "would be provisioned now, on its next try");
-        return;
-    case PROV_REFUSED:
-    case PROV_FOREIGN:
-        ctl_fieldf(ctl, "verdict", "would be refused now: %s", prov_reason_info(reason)->sentence);
-        if (s->n == 0 || s->attempts[0].reason != reason)
-            field_cure(s, reason, NULL);
+                   ctl_get_bool(s->verdict, "policiesAsked")
+                       ? ""
+                       : ", if its policies allow the client id it has");
         return;
     }
+    if (prov_span_eq_str(outcome, "PROVISIONED_ON_NEXT_TRY")) {
+        ctl_fieldf(ctl, "verdict", "%s now, on its next try",
+                   ctl_get_bool(s->verdict, "hookDecides") ? "its CA's hook would decide"
+                                                           : "would be provisioned");
+        return;
+    }
+    ctl_fieldf(ctl, "verdict", "would be refused now: %.*s",
+               PROV_SPAN_ARG(ctl_get(s->verdict, "message")));
+    if (!prov_span_eq(ctl_get(s->attempts->child, "reason"), reason))
+        field_cure(s, s->verdict);
+}
+
+static void say_story(struct ctl_story *s)
+{
+    if (s->attempts->child != NULL)
+        say_attempt(s, s->attempts->child);
+    else
+        ctl_say(s->ctl, "No attempt of it is in the log.\n");
+    say_earlier(s);
+    ctl_say(s->ctl, "\nNow:\n");
+    say_cert(s);
+    say_ca(s);
+    say_verdict(s);
 }
 
 /* ---- for programs -----------------------------------------------------------------------------
  */
 
-static const char *const outcomes[] = {
-    [PROV_FOREIGN] = "NOT_OURS",
-    [PROV_REFUSED] = "REFUSED",
-    [PROV_KNOWN] = "ACCEPTED",
-    [PROV_NEW] = "PROVISIONED_ON_NEXT_TRY",
-};
-
-static void put_cure_text(struct story *s, struct prov_doc *d, cJSON *into, enum prov_reason reason,
-                          const struct prov_attempt *attempt)
+static void put_cure_text(struct ctl_story *s, struct prov_doc *d, cJSON *into)
 {
     struct prov_buf cure;
 
     prov_buf_init(&cure, 16384);
-    put_cure(s, &cure, reason, attempt);
+    put_cure(s, &cure, into);
     prov_doc_text_if(d, into, "cure", prov_buf_span(&cure));
     ctl_release(&s->ctl->out, &cure);
 }
 
-static void put_fate(struct story *s, struct prov_doc *d)
+static void put_if(struct prov_doc *d, const char *key, cJSON **item)
 {
-    const struct prov_reason_info *why = prov_reason_info(s->fate.reason);
-    cJSON *verdict;
-
-    if (!s->cert_known)
-        return;
-    verdict = prov_doc_object(d, d->root, "verdict");
-    prov_doc_text(d, verdict, "outcome", prov_span_str(outcomes[s->fate.outcome]));
-    if (s->fate.reason == PROV_REASON_NONE)
-        return;
-    prov_doc_text(d, verdict, "reason", prov_span_str(why->name));
-    prov_doc_text(d, verdict, "message", prov_span_str(why->sentence));
-    put_cure_text(s, d, verdict, s->fate.reason, NULL);
+    if (*item != NULL)
+        (void)prov_doc_put(d, d->root, key, *item);
+    *item = NULL;
 }
 
-static enum prov_rc put_attempts(struct story *s, struct prov_doc *d)
+/* The operations' answers as they are, and the cures. */
+static enum prov_rc answer(struct ctl_story *s)
 {
-    cJSON *array = prov_doc_array(d, d->root, "attempts"), *item;
-    enum prov_rc rc = PROV_OK;
+    struct prov_doc d = prov_doc_start(NULL);
+    cJSON *attempt;
 
-    for (size_t i = 0; i < s->n && rc == PROV_OK; i++) {
-        rc = prov_view_attempt(&s->attempts[i], &item);
-        if (rc == PROV_OK)
-            put_cure_text(s, d, prov_doc_append(d, array, item), s->attempts[i].reason,
-                          &s->attempts[i]);
+    cJSON_ArrayForEach(attempt, s->attempts)
+    {
+        put_cure_text(s, &d, attempt);
     }
-    return rc;
-}
-
-static enum prov_rc answer(struct story *s)
-{
-    struct prov_doc d = prov_doc_start(&s->ctl->tx);
-    cJSON *view = NULL;
-    enum prov_rc rc;
-
-    rc = put_attempts(s, &d);
-    if (rc == PROV_OK && s->cert_known) {
-        rc = prov_view_cert(&s->ctl->tx, &s->cert, &view);
-        if (rc == PROV_OK)
-            (void)prov_doc_put(&d, d.root, "certificate", view);
-    }
-    if (rc == PROV_OK && s->ca_known) {
-        rc = prov_view_ca(&s->ctl->tx, &s->ca, &view);
-        if (rc == PROV_OK)
-            (void)prov_doc_put(&d, d.root, "caCertificate", view);
-    }
-    if (rc == PROV_OK)
-        put_fate(s, &d);
-    if (rc != PROV_OK) {
-        cJSON_Delete(d.root);
-        return rc;
-    }
+    if (ctl_get(s->verdict, "reason").n != 0)
+        put_cure_text(s, &d, s->verdict);
+    put_if(&d, "attempts", &s->attempts);
+    put_if(&d, "certificate", &s->cert);
+    put_if(&d, "caCertificate", &s->ca);
+    put_if(&d, "verdict", &s->verdict);
     return ctl_answer_doc(s->ctl, &d);
-}
-
-static void say_story(struct story *s)
-{
-    if (s->n != 0)
-        say_attempt(s, &s->attempts[0]);
-    else
-        ctl_say(s->ctl, "No attempt of it is in the log.\n");
-    say_earlier(s);
-    say_state(s);
-    say_fate(s);
 }
 
 static enum prov_rc explain(struct ctl *ctl)
 {
-    struct story *s = calloc(1, sizeof *s);
+    struct ctl_story s = { .ctl = ctl, .asked = ctl_word(ctl, 0) };
     enum prov_rc rc;
 
-    if (s == NULL)
-        return prov_nomem(&ctl->err);
-    s->ctl = ctl;
-    s->asked = ctl_word(ctl, 0);
-    rc = find(s);
+    rc = ctl_story_find(&s);
     if (rc == PROV_OK && ctl->json)
-        rc = answer(s);
+        rc = answer(&s);
     else if (rc == PROV_OK)
-        say_story(s);
-    free(s);
+        say_story(&s);
+    ctl_story_release(&s);
     return rc;
 }
 

@@ -1,38 +1,28 @@
-#include "core/view.h"
-#include "ctl.h"
 #include "list.h"
 #include "nouns.h"
 
-/* All that CreateThingGroup answers with, and the rest of the description. */
-static enum prov_rc answer_group(struct ctl *ctl, struct prov_span name)
+static enum prov_rc say_created(struct ctl *ctl, const cJSON *data)
 {
-    struct prov_group group;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
+    const char *name = ctl->args.words[0];
 
-    rc = prov_group_get(&ctl->tx, name, &group);
-    if (rc == PROV_OK)
-        rc = prov_view_group(&ctl->tx, &group, &doc);
-    return ctl_answer(ctl, rc, doc);
+    (void)data;
+    return ctl_done(ctl,
+                    "thing group %s created\nNext, as far as wanted:\n"
+                    "  provctl group add %s THING\n"
+                    "  provctl policy attach NAME --group %s   for all of its things",
+                    name, name, name);
 }
 
 static enum prov_rc group_create(struct ctl *ctl)
 {
-    const char *name = ctl->args.words[0];
-    enum prov_rc rc;
+    struct ctl_params params = ctl_params();
 
-    rc = prov_group_create(&ctl->tx, ctl_word(ctl, 0), ctl_value(ctl, OPT_PARENT),
-                           ctl_value(ctl, OPT_DESCRIPTION));
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_group(ctl, ctl_word(ctl, 0));
-    ctl_say(ctl,
-            "thing group %s created\nNext, as far as wanted:\n"
-            "  provctl group add %s THING\n"
-            "  provctl policy attach NAME --group %s   for all of its things\n",
-            name, name, name);
-    return PROV_OK;
+    ctl_put(&params, "thingGroupName", ctl_word(ctl, 0));
+    ctl_put_if(&params, "parentGroupName", ctl_value(ctl, OPT_PARENT));
+    if (ctl_has(&ctl->args, OPT_DESCRIPTION))
+        ctl_put_within(&params, "thingGroupProperties", "thingGroupDescription",
+                       ctl_value(ctl, OPT_DESCRIPTION));
+    return ctl_tell(ctl, "createThingGroup", &params, say_created);
 }
 
 static const struct ctl_column columns[] = {
@@ -40,100 +30,128 @@ static const struct ctl_column columns[] = {
     { "CREATED", false, false }, { "DESCRIPTION", false, true },
 };
 
-static enum prov_rc row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
+static void row(struct ctl_table *table, const cJSON *group)
 {
-    struct prov_group group;
-    enum prov_rc rc;
-
-    if (row->table == NULL)
-        return prov_view_group_row(&ctl->tx, key, &row->json);
-    rc = prov_group_get(&ctl->tx, key, &group);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_cell(row->table, group.name);
-    ctl_cell(row->table, group.parent);
-    ctl_cell_names(row->table, group.policies, group.n_policies);
-    ctl_cell_time(row->table, group.created_ms);
-    ctl_cell(row->table, group.description);
-    return PROV_OK;
+    ctl_cell(table, ctl_get(group, "groupName"));
+    ctl_cell(table, ctl_get(group, "parentGroupName"));
+    ctl_cell_array(table, ctl_get_array(group, "policyNames"), NULL);
+    ctl_cell_time(table, ctl_get_time(group, "creationDate"));
+    ctl_cell(table, ctl_get(group, "thingGroupDescription"));
 }
 
 static enum prov_rc group_list(struct ctl *ctl)
 {
-    const struct prov_span parent = ctl_value(ctl, OPT_PARENT);
     const struct ctl_list list = {
-        .kind = parent.n != 0 ? PROV_LIST_GROUPS_OF_GROUP : PROV_LIST_GROUPS,
-        .of = parent,
+        .op = "listThingGroups",
+        .rows = "thingGroups",
+        .pages = CTL_BY_TOKEN,
         .columns = columns,
         .n_columns = PROV_COUNT(columns),
-        .json_key = "thingGroups",
-        .json_token = "nextToken",
-        .none = parent.n != 0 ? "no group has this parent"
-                              : "no thing group yet; `provctl group create NAME` adds one",
+        .none = ctl_has(&ctl->args, OPT_PARENT)
+                    ? "no group has this parent"
+                    : "no thing group yet; `provctl group create NAME` adds one",
         .row = row,
     };
-    struct prov_group group;
-    enum prov_rc rc = PROV_OK;
+    struct ctl_params filter = ctl_params();
 
-    if (parent.n != 0)
-        rc = prov_group_get(&ctl->tx, parent, &group);
-    return rc != PROV_OK ? rc : ctl_list(ctl, &list);
+    ctl_put_if(&filter, "parentGroup", ctl_value(ctl, OPT_PARENT));
+    return ctl_list(ctl, &list, &filter);
+}
+
+static enum prov_rc say_group(struct ctl *ctl, const cJSON *data)
+{
+    static const struct ctl_short_list below = { .op = "listThingGroups",
+                                                 .rows = "thingGroups",
+                                                 .pages = CTL_BY_TOKEN,
+                                                 .of = "parentGroup",
+                                                 .member = "groupName" };
+    static const struct ctl_short_list things = { .op = "listThingsInThingGroup",
+                                                  .rows = "things",
+                                                  .pages = CTL_BY_TOKEN,
+                                                  .of = "thingGroupName" };
+    const cJSON *metadata = ctl_get_object(data, "thingGroupMetadata");
+    const struct prov_span name = ctl_get(data, "thingGroupName"),
+                           parent = ctl_get(metadata, "parentGroupName");
+    enum prov_rc rc;
+
+    ctl_field(ctl, "thing group", name);
+    ctl_field(ctl, "description",
+              ctl_get_in(data, "thingGroupProperties", "thingGroupDescription"));
+    ctl_field(ctl, "parent", parent.n != 0 ? parent : PROV_LIT("none"));
+    ctl_field_array(ctl, "policies", ctl_get_array(data, "policies"), "policyName");
+    rc = ctl_field_list(ctl, "groups below", &below, name);
+    if (rc == PROV_OK)
+        rc = ctl_field_list(ctl, "things", &things, name);
+    ctl_field_time(ctl, "created", ctl_get_time(metadata, "creationDate"));
+    return rc;
 }
 
 static enum prov_rc group_show(struct ctl *ctl)
 {
-    struct prov_group group;
-    enum prov_rc rc;
+    return ctl_tell_one(ctl, "describeThingGroup", "thingGroupName", ctl_word(ctl, 0), say_group);
+}
 
-    if (ctl->json)
-        return answer_group(ctl, ctl_word(ctl, 0));
-    rc = prov_group_get(&ctl->tx, ctl_word(ctl, 0), &group);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_field(ctl, "thing group", group.name);
-    ctl_field(ctl, "description", group.description);
-    ctl_field(ctl, "parent", group.parent.n != 0 ? group.parent : PROV_LIT("none"));
-    ctl_field_names(ctl, "policies", group.policies, group.n_policies);
-    rc = ctl_field_list(ctl, "groups below", PROV_LIST_GROUPS_OF_GROUP, group.name);
-    if (rc == PROV_OK)
-        rc = ctl_field_list(ctl, "things", PROV_LIST_THINGS_OF_GROUP, group.name);
-    ctl_field_time(ctl, "created", group.created_ms);
-    return rc;
+static enum prov_rc say_deleted(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "thing group %s deleted", ctl->args.words[0]);
 }
 
 static enum prov_rc group_delete(struct ctl *ctl)
 {
     const char *name = ctl->args.words[0];
-    struct prov_group group;
+    const cJSON *policy;
+    cJSON *group;
     enum prov_rc rc;
 
-    rc = prov_group_get(&ctl->tx, ctl_word(ctl, 0), &group);
-    if (rc != PROV_OK)
+    rc = ctl_tell_one(ctl, "deleteThingGroup", "thingGroupName", ctl_word(ctl, 0), say_deleted);
+    if (rc != PROV_EDENIED)
         return rc;
-    for (size_t i = 0; i < group.n_policies; i++)
+    group = ctl_peek(ctl, "describeThingGroup", "thingGroupName", ctl_word(ctl, 0));
+    cJSON_ArrayForEach(policy, ctl_get_array(group, "policies"))
+    {
         ctl_hint(ctl, "`provctl policy detach %.*s --group %s` first",
-                 PROV_SPAN_ARG(group.policies[i]), name);
+                 PROV_SPAN_ARG(ctl_element(policy, "policyName")), name);
+    }
     ctl_hint(ctl, "`provctl group list --parent %s` shows the groups below it", name);
-    rc = prov_group_delete(&ctl->tx, ctl_word(ctl, 0));
-    return rc != PROV_OK ? rc : ctl_done(ctl, "thing group %s deleted", name);
+    cJSON_Delete(group);
+    return rc;
+}
+
+static struct ctl_params membership(const struct ctl *ctl)
+{
+    struct ctl_params params = ctl_params();
+
+    ctl_put(&params, "thingGroupName", ctl_word(ctl, 0));
+    ctl_put(&params, "thingName", ctl_word(ctl, 1));
+    return params;
+}
+
+static enum prov_rc say_added(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "thing %s is in group %s", ctl->args.words[1], ctl->args.words[0]);
 }
 
 static enum prov_rc group_add(struct ctl *ctl)
 {
-    const enum prov_rc rc = prov_group_add(&ctl->tx, ctl_word(ctl, 0), ctl_word(ctl, 1));
+    struct ctl_params params = membership(ctl);
 
-    return rc != PROV_OK
-               ? rc
-               : ctl_done(ctl, "thing %s is in group %s", ctl->args.words[1], ctl->args.words[0]);
+    return ctl_tell(ctl, "addThingToThingGroup", &params, say_added);
+}
+
+static enum prov_rc say_removed(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "thing %s is no longer in group %s", ctl->args.words[1],
+                    ctl->args.words[0]);
 }
 
 static enum prov_rc group_remove(struct ctl *ctl)
 {
-    const enum prov_rc rc = prov_group_remove(&ctl->tx, ctl_word(ctl, 0), ctl_word(ctl, 1));
+    struct ctl_params params = membership(ctl);
 
-    return rc != PROV_OK ? rc
-                         : ctl_done(ctl, "thing %s is no longer in group %s", ctl->args.words[1],
-                                    ctl->args.words[0]);
+    return ctl_tell(ctl, "removeThingFromThingGroup", &params, say_removed);
 }
 
 static const struct ctl_option create_options[] = {

@@ -80,7 +80,7 @@ static const struct ctl_verb verbs[] = {
       "  provctl init\n"
       "  provctl init --account-id 123456789012 --region eu-central-1\n"
       "  provctl --db ./store init              a store to try things with\n",
-      CTL_WRITE, options, init },
+      CTL_STORE_WRITE, options, init },
 };
 
 const struct ctl_noun ctl_noun_init = {

@@ -1,173 +1,102 @@
 #include "cmd_policy.h"
-#include "core/view.h"
 #include "doc_verbs.h"
 #include "nouns.h"
 
 /* ---- create and versions ----------------------------------------------------------------------
  */
 
-/* All that CreatePolicy and GetPolicy answer with. */
-static enum prov_rc answer_policy(struct ctl *ctl, struct prov_span name)
+static void look(struct ctl *ctl, enum prov_rc rc, struct prov_span text, const cJSON *data)
 {
-    struct prov_version_info version;
-    struct prov_policy_info info;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
-
-    rc = prov_policy_get(&ctl->tx, name, &info);
     if (rc == PROV_OK)
-        rc = prov_policy_version_get(&ctl->tx, name, 0, &version);
-    if (rc == PROV_OK)
-        rc = prov_view_policy(&ctl->tx, &info, &version, &doc);
-    return ctl_answer(ctl, rc, doc);
+        ctl_policy_note_warnings(ctl, text, ctl_get(data, "policyArn"));
 }
 
-static enum prov_rc answer_version(struct ctl *ctl, struct prov_span name, uint32_t number)
+static void say_next_version(struct ctl *ctl, uint32_t version)
 {
-    struct prov_version_info version;
-    struct prov_policy_info info;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
+    ctl_say(ctl, "Next: provctl policy version set-default %s %u\n", ctl->args.words[0], version);
+}
 
-    rc = prov_policy_get(&ctl->tx, name, &info);
-    if (rc == PROV_OK)
-        rc = prov_policy_version_get(&ctl->tx, name, number, &version);
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json) {
-        rc = prov_view_policy_version(&ctl->tx, &info, &version, &doc);
-        return ctl_answer(ctl, rc, doc);
-    }
-    ctl_field(ctl, "policy", info.name);
-    ctl_say_version(ctl, &version, info.default_version);
-    return PROV_OK;
+static const struct ctl_doc_kind doc = {
+    .noun = "policy",
+    .name = "policyName",
+    .body = "policyDocument",
+    .version = "policyVersionId",
+    .version_is_text = true,
+    .max_bytes = PROV_MAX_POLICY_TEXT,
+    .malformed = "MalformedPolicyException",
+    .create_op = "createPolicyVersion",
+    .get_op = "getPolicyVersion",
+    .versions = { .op = "listPolicyVersions",
+                  .rows = "policyVersions",
+                  .pages = CTL_BY_MARKER,
+                  .columns = ctl_version_columns,
+                  .n_columns = CTL_VERSION_COLUMNS,
+                  .none = "no version",
+                  .row = ctl_version_row },
+    .look = look,
+    .say_next = say_next_version,
+};
+
+static enum prov_rc say_created(struct ctl *ctl, const cJSON *data)
+{
+    const char *name = ctl->args.words[0];
+
+    (void)data;
+    return ctl_done(ctl,
+                    "policy %s created\nNext, as far as wanted:\n"
+                    "  provctl policy attach %s --cert ID       for one device\n"
+                    "  provctl policy attach %s --group GROUP   for all things of a group\n"
+                    "or name it in a template.",
+                    name, name, name);
 }
 
 static enum prov_rc policy_create(struct ctl *ctl)
 {
-    const char *name = ctl->args.words[0];
     struct prov_buf text = { 0 };
+    struct ctl_params params;
+    cJSON *data = NULL;
     enum prov_rc rc;
 
-    rc = ctl_read_file(ctl, ctl->args.words[1], PROV_MAX_POLICY_TEXT, &text);
-    if (rc == PROV_OK)
-        rc = prov_policy_create(&ctl->tx, ctl_word(ctl, 0), prov_buf_span(&text));
-    if (rc == PROV_OK)
-        ctl_policy_note_warnings(ctl, prov_buf_span(&text));
-    prov_buf_release(&text);
-    if (rc == PROV_ECONFLICT)
-        ctl_hint(ctl, "`provctl policy version create %s FILE --set-default` changes it", name);
+    rc = ctl_doc_read(ctl, &doc, ctl->args.words[1], &text);
     if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_policy(ctl, ctl_word(ctl, 0));
-    ctl_say(ctl,
-            "policy %s created\nNext, as far as wanted:\n"
-            "  provctl policy attach %s --cert ID       for one device\n"
-            "  provctl policy attach %s --group GROUP   for all things of a group\n"
-            "or name it in a template.\n",
-            name, name, name);
-    return PROV_OK;
+        goto out;
+    params = ctl_params();
+    ctl_put(&params, "policyName", ctl_word(ctl, 0));
+    ctl_put(&params, "policyDocument", prov_buf_span(&text));
+    rc = ctl_call(ctl, "createPolicy", &params, &data);
+    look(ctl, rc, prov_buf_span(&text), data);
+    if (rc == PROV_ECONFLICT)
+        ctl_hint(ctl, "`provctl policy version create %s FILE --set-default` changes it",
+                 ctl->args.words[0]);
+    rc = ctl_told(ctl, rc, data, say_created);
+out:
+    prov_buf_release(&text);
+    return rc;
 }
 
 static enum prov_rc version_create(struct ctl *ctl)
 {
-    const bool set_default = ctl_has(&ctl->args, OPT_SET_DEFAULT);
-    const char *name = ctl->args.words[0];
-    struct prov_buf text = { 0 };
-    uint32_t version = 0;
-    enum prov_rc rc;
-
-    rc = ctl_read_file(ctl, ctl->args.words[1], PROV_MAX_POLICY_TEXT, &text);
-    if (rc == PROV_OK)
-        rc = prov_policy_version_create(&ctl->tx, ctl_word(ctl, 0), prov_buf_span(&text),
-                                        set_default, &version);
-    if (rc == PROV_OK)
-        ctl_policy_note_warnings(ctl, prov_buf_span(&text));
-    prov_buf_release(&text);
-    if (rc == PROV_ETOOBIG)
-        ctl_hint(ctl, "`provctl policy version list %s`, then `… version delete %s N`", name, name);
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_version(ctl, ctl_word(ctl, 0), version);
-    ctl_say(ctl, "policy %s has version %u%s\n", name, version,
-            set_default ? ", and it is in force" : "");
-    if (!set_default)
-        ctl_say(ctl, "Next: provctl policy version set-default %s %u\n", name, version);
-    return PROV_OK;
+    return ctl_doc_version_create(ctl, &doc);
 }
 
 static enum prov_rc version_show(struct ctl *ctl)
 {
-    uint32_t version;
-    const enum prov_rc rc = ctl_version_word(ctl, 1, &version);
-
-    return rc != PROV_OK ? rc : answer_version(ctl, ctl_word(ctl, 0), version);
-}
-
-static enum prov_rc version_row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
-{
-    struct prov_version_info version;
-    struct prov_policy_info info;
-    uint32_t number;
-    enum prov_rc rc;
-
-    rc = ctl_key_version(key, &number);
-    if (rc == PROV_OK)
-        rc = prov_policy_get(&ctl->tx, ctl_word(ctl, 0), &info);
-    if (rc == PROV_OK)
-        rc = prov_policy_version_get(&ctl->tx, ctl_word(ctl, 0), number, &version);
-    if (rc != PROV_OK)
-        return rc;
-    if (row->table == NULL)
-        return prov_view_policy_version_row(&info, &version, &row->json);
-    ctl_cell_version(row->table, &version, info.default_version);
-    return PROV_OK;
+    return ctl_doc_version_show(ctl, &doc);
 }
 
 static enum prov_rc version_list(struct ctl *ctl)
 {
-    const struct ctl_list list = {
-        .kind = PROV_LIST_VERSIONS_OF_POLICY,
-        .of = ctl_word(ctl, 0),
-        .columns = ctl_version_columns,
-        .n_columns = CTL_VERSION_COLUMNS,
-        .json_key = "policyVersions",
-        .json_token = "nextMarker",
-        .none = "no version",
-        .row = version_row,
-    };
-    struct prov_policy_info info;
-    const enum prov_rc rc = prov_policy_get(&ctl->tx, list.of, &info);
-
-    return rc != PROV_OK ? rc : ctl_list(ctl, &list);
+    return ctl_doc_version_list(ctl, &doc);
 }
 
 static enum prov_rc version_set_default(struct ctl *ctl)
 {
-    uint32_t version;
-    enum prov_rc rc;
-
-    rc = ctl_version_word(ctl, 1, &version);
-    if (rc == PROV_OK)
-        rc = prov_policy_version_set_default(&ctl->tx, ctl_word(ctl, 0), version);
-    return rc != PROV_OK
-               ? rc
-               : ctl_done(ctl, "policy %s: version %u is in force", ctl->args.words[0], version);
+    return ctl_doc_version_do(ctl, &doc, "setDefaultPolicyVersion", "is in force");
 }
 
 static enum prov_rc version_delete(struct ctl *ctl)
 {
-    uint32_t version;
-    enum prov_rc rc;
-
-    rc = ctl_version_word(ctl, 1, &version);
-    if (rc == PROV_OK)
-        rc = prov_policy_version_delete(&ctl->tx, ctl_word(ctl, 0), version);
-    return rc != PROV_OK
-               ? rc
-               : ctl_done(ctl, "policy %s: version %u deleted", ctl->args.words[0], version);
+    return ctl_doc_version_do(ctl, &doc, "deletePolicyVersion", "deleted");
 }
 
 /* ---- list, show, delete -----------------------------------------------------------------------
@@ -180,127 +109,122 @@ static const struct ctl_column columns[] = {
     { "CHANGED", false, false },
 };
 
-static enum prov_rc row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
+static void row(struct ctl_table *table, const cJSON *policy)
 {
-    struct prov_policy_info info;
-    enum prov_rc rc;
-
-    if (row->table == NULL)
-        return prov_view_policy_row(&ctl->tx, key, &row->json);
-    rc = prov_policy_get(&ctl->tx, key, &info);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_cell(row->table, info.name);
-    ctl_cellf(row->table, "%u", info.default_version);
-    ctl_cell_time(row->table, info.created_ms);
-    ctl_cell_time(row->table, info.modified_ms);
-    return PROV_OK;
+    ctl_cell(table, ctl_get(policy, "policyName"));
+    ctl_cellf(table, "%u", ctl_get_version(policy, "defaultVersionId"));
+    ctl_cell_time(table, ctl_get_time(policy, "creationDate"));
+    ctl_cell_time(table, ctl_get_time(policy, "lastModifiedDate"));
 }
 
 static enum prov_rc policy_list(struct ctl *ctl)
 {
-    const struct ctl_list list = {
-        .kind = PROV_LIST_POLICIES,
+    static const struct ctl_list list = {
+        .op = "listPolicies",
+        .rows = "policies",
+        .pages = CTL_BY_MARKER,
         .columns = columns,
         .n_columns = PROV_COUNT(columns),
-        .json_key = "policies",
-        .json_token = "nextMarker",
         .none = "no policy yet; `provctl policy create NAME FILE` adds one",
         .row = row,
     };
+    struct ctl_params filter = ctl_params();
 
-    return ctl_list(ctl, &list);
+    return ctl_list(ctl, &list, &filter);
+}
+
+static enum prov_rc say_policy(struct ctl *ctl, const cJSON *data)
+{
+    static const struct ctl_short_list targets = { .op = "listTargetsForPolicy",
+                                                   .rows = "targets",
+                                                   .pages = CTL_BY_MARKER,
+                                                   .of = "policyName",
+                                                   .put = ctl_put_target };
+    enum prov_rc rc;
+
+    ctl_field(ctl, "policy", ctl_get(data, "policyName"));
+    rc = ctl_field_list(ctl, "attached to", &targets, ctl_word(ctl, 0));
+    ctl_field_time(ctl, "changed", ctl_get_time(data, "lastModifiedDate"));
+    return rc != PROV_OK
+               ? rc
+               : ctl_doc_say_version(ctl, &doc, ctl_get_version(data, "defaultVersionId"));
 }
 
 static enum prov_rc policy_show(struct ctl *ctl)
 {
-    struct prov_version_info version;
-    struct prov_policy_info info;
-    enum prov_rc rc;
+    return ctl_tell_one(ctl, "getPolicy", "policyName", ctl_word(ctl, 0), say_policy);
+}
 
-    if (ctl->json)
-        return answer_policy(ctl, ctl_word(ctl, 0));
-    rc = prov_policy_get(&ctl->tx, ctl_word(ctl, 0), &info);
-    if (rc == PROV_OK)
-        rc = prov_policy_version_get(&ctl->tx, info.name, 0, &version);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_field(ctl, "policy", info.name);
-    rc = ctl_field_list(ctl, "attached to", PROV_LIST_TARGETS_OF_POLICY, info.name);
-    ctl_field_time(ctl, "changed", info.modified_ms);
-    ctl_say_version(ctl, &version, info.default_version);
-    return rc;
+static enum prov_rc say_deleted(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "policy %s deleted", ctl->args.words[0]);
 }
 
 static enum prov_rc policy_delete(struct ctl *ctl)
 {
     const char *name = ctl->args.words[0];
-    enum prov_rc rc;
+    const enum prov_rc rc =
+        ctl_tell_one(ctl, "deletePolicy", "policyName", ctl_word(ctl, 0), say_deleted);
 
-    ctl_hint(ctl,
-             "`provctl policy show %s` tells what it is attached to, `provctl policy version "
-             "list %s` its versions",
-             name, name);
-    rc = prov_policy_delete(&ctl->tx, ctl_word(ctl, 0));
-    if (rc == PROV_ENOTFOUND)
-        prov_buf_clear(&ctl->hint);
-    return rc != PROV_OK ? rc : ctl_done(ctl, "policy %s deleted", name);
+    if (rc == PROV_EDENIED)
+        ctl_hint(ctl,
+                 "`provctl policy show %s` tells what it is attached to, `provctl policy version "
+                 "list %s` its versions",
+                 name, name);
+    return rc;
 }
 
 /* ---- attach and detach ------------------------------------------------------------------------
  */
 
-static enum prov_rc for_group(struct ctl *ctl, bool attach)
-{
-    const struct prov_span policy = ctl_word(ctl, 0), group = ctl_value(ctl, OPT_GROUP);
-    enum prov_rc rc;
-
-    if (attach)
-        rc = prov_policy_attach_group(&ctl->tx, policy, group);
-    else
-        rc = prov_policy_detach_group(&ctl->tx, policy, group);
-    return rc != PROV_OK ? rc
-                         : ctl_done(ctl, "policy %s is %s group %s", ctl->args.words[0],
-                                    attach ? "attached to" : "no longer attached to",
-                                    ctl_opt(&ctl->args, OPT_GROUP));
-}
-
-static enum prov_rc for_cert(struct ctl *ctl, bool attach)
-{
-    const struct prov_span policy = ctl_word(ctl, 0);
-    char hex[PROV_ID_HEX + 1];
-    struct prov_id id;
-    enum prov_rc rc;
-
-    rc = ctl_cert_id(ctl, ctl_opt(&ctl->args, OPT_CERT), &id);
-    if (rc == PROV_OK && attach)
-        rc = prov_policy_attach_cert(&ctl->tx, policy, &id);
-    else if (rc == PROV_OK)
-        rc = prov_policy_detach_cert(&ctl->tx, policy, &id);
-    if (rc != PROV_OK)
-        return rc;
-    prov_id_hex(&id, hex);
-    return ctl_done(ctl, "policy %s is %s certificate %.12s", ctl->args.words[0],
-                    attach ? "attached to" : "no longer attached to", hex);
-}
-
-static enum prov_rc attach_or_detach(struct ctl *ctl, bool attach)
+static enum prov_rc attach_or_detach(struct ctl *ctl, const char *op,
+                                     enum prov_rc (*say)(struct ctl *ctl, const cJSON *data))
 {
     const bool cert = ctl_has(&ctl->args, OPT_CERT);
+    struct ctl_params params;
+    struct prov_buf target;
 
     if (cert == ctl_has(&ctl->args, OPT_GROUP))
         return ctl_usage(ctl, "one of --cert ID and --group GROUP is needed");
-    return cert ? for_cert(ctl, attach) : for_group(ctl, attach);
+    prov_buf_init(&target, 4096);
+    prov_buf_add_str(&target, cert ? "cert/" : "thinggroup/");
+    prov_buf_add_str(&target, ctl_opt(&ctl->args, cert ? OPT_CERT : OPT_GROUP));
+    params = ctl_params();
+    ctl_put(&params, "policyName", ctl_word(ctl, 0));
+    ctl_put(&params, "target", prov_buf_span(&target));
+    params.failed = params.failed || target.rc != PROV_OK;
+    prov_buf_release(&target);
+    return ctl_tell(ctl, op, &params, say);
+}
+
+static enum prov_rc say_target(struct ctl *ctl, const char *how, const cJSON *data)
+{
+    if (ctl_has(&ctl->args, OPT_GROUP))
+        return ctl_done(ctl, "policy %s is %s group %s", ctl->args.words[0], how,
+                        ctl_opt(&ctl->args, OPT_GROUP));
+    return ctl_done(ctl, "policy %s is %s certificate %s", ctl->args.words[0], how,
+                    ctl_short(ctl_arn_name(ctl_get(data, "target"))).text);
+}
+
+static enum prov_rc say_attached(struct ctl *ctl, const cJSON *data)
+{
+    return say_target(ctl, "attached to", data);
+}
+
+static enum prov_rc say_detached(struct ctl *ctl, const cJSON *data)
+{
+    return say_target(ctl, "no longer attached to", data);
 }
 
 static enum prov_rc policy_attach(struct ctl *ctl)
 {
-    return attach_or_detach(ctl, true);
+    return attach_or_detach(ctl, "attachPolicy", say_attached);
 }
 
 static enum prov_rc policy_detach(struct ctl *ctl)
 {
-    return attach_or_detach(ctl, false);
+    return attach_or_detach(ctl, "detachPolicy", say_detached);
 }
 
 /* ---- the noun ---------------------------------------------------------------------------------

@@ -146,15 +146,27 @@ static void note_one(void *ctx, const struct prov_policy_warning *w)
     prov_buf_release(&line);
 }
 
-void ctl_policy_note_warnings(struct ctl *ctl, struct prov_span text)
+/* "arn:aws:iot:<region>:<account>:…"; empty parts when it is none. */
+static struct prov_policy_scope scope_of(struct prov_span arn)
 {
-    struct prov_settings settings;
-    struct prov_policy_scope scope;
+    struct prov_span parts[5] = { { NULL, 0 } };
+    size_t n = 0;
 
-    if (ctl->json || prov_settings_get(&ctl->tx, &settings) != PROV_OK)
+    for (size_t i = 0, from = 0; i < arn.n && n < PROV_COUNT(parts); i++) {
+        if (arn.p[i] != ':')
+            continue;
+        parts[n++] = prov_span(arn.p + from, i - from);
+        from = i + 1;
+    }
+    return (struct prov_policy_scope){ .region = parts[3], .account_id = parts[4] };
+}
+
+void ctl_policy_note_warnings(struct ctl *ctl, struct prov_span text, struct prov_span arn)
+{
+    const struct prov_policy_scope scope = scope_of(arn);
+
+    if (ctl->json)
         return;
-    scope = (struct prov_policy_scope){ .region = prov_span_str(settings.region),
-                                        .account_id = prov_span_str(settings.account_id) };
     if (prov_policy_lint(text, &scope, note_one, ctl, NULL) != PROV_OK)
         ctl_note(ctl, "provctl: no memory to look for what is doubtful in it");
 }

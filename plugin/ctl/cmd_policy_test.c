@@ -1,9 +1,7 @@
 #include "cmd_policy.h"
-#include "core/doc.h"
-#include "core/rights.h"
-#include "table.h"
+#include "list.h"
 
-/* An action, what its resources are called in ARNs, and TestAuthorization's name of it. */
+/* What an action's resources are called in ARNs, and TestAuthorization's name of it. */
 static const struct {
     const char *kind, *type;
 } actions[] = {
@@ -14,34 +12,6 @@ static const struct {
     [PROV_ACT_SUBSCRIBE] = { "topicfilter", "SUBSCRIBE" },
 };
 _Static_assert(PROV_COUNT(actions) == PROV_ACTIONS, "an action was added without a row");
-
-static const char *const match_texts[] = {
-    [PROV_MATCHED] = "matches",
-    [PROV_MISS_ACTION] = "another action",
-    [PROV_MISS_RESOURCE] = "another resource",
-    [PROV_MISS_VARIABLE] = "no value for",
-    [PROV_MISS_CONDITION] = "condition not met:",
-};
-
-/* The certificate's own policies, and two of each group from ten up to the root. */
-#define MAX_SOURCES 256
-
-struct source {
-    struct prov_span policy, group; /* group empty: the certificate's own */
-    struct prov_policy_doc *doc;    /* for statement names */
-};
-
-struct test {
-    struct ctl *ctl;
-    struct prov_cert cert;
-    struct prov_policy_request request;
-    struct source sources[MAX_SOURCES];
-    size_t n_sources;
-    struct ctl_table table;
-    struct prov_doc doc; /* under --json */
-    cJSON *statements, *allowed, *denied, *missing;
-    enum prov_verdict verdict;
-};
 
 /* ---- the question -----------------------------------------------------------------------------
  */
@@ -70,171 +40,75 @@ static enum prov_rc read_action(struct ctl *ctl, enum prov_action *out)
                      text);
 }
 
-/* Takes "arn:aws:iot:" apart: what follows the fifth colon. */
-static bool behind_arn(struct prov_span *rest)
+/* What follows the fifth colon of "arn:aws:iot:<region>:<account>:<kind>/<name>". */
+static struct prov_span behind_arn(struct prov_span arn)
 {
     for (int colons = 0; colons < 5; colons++) {
-        const uint8_t *colon = memchr(rest->p, ':', rest->n);
+        const uint8_t *colon = arn.n != 0 ? memchr(arn.p, ':', arn.n) : NULL;
 
         if (colon == NULL)
-            return false;
-        *rest = prov_span(colon + 1, rest->n - (size_t)(colon - rest->p) - 1);
+            return prov_span(NULL, 0);
+        arn = prov_span(colon + 1, arn.n - (size_t)(colon - arn.p) - 1);
     }
-    return true;
+    return arn;
 }
 
-static enum prov_rc from_arn(struct ctl *ctl, enum prov_action action, struct prov_span arn,
-                             struct prov_span *name)
+/* Whose region and account an ARN has is for the registry to say; its form is seen from here. */
+static enum prov_rc check_arn(struct ctl *ctl, enum prov_action action, struct prov_span arn)
 {
     const char *kind = actions[action].kind;
-    struct prov_buf begin;
-    struct prov_span rest = arn;
-    enum prov_rc rc;
+    const struct prov_span rest = behind_arn(arn);
 
-    prov_buf_init(&begin, 512);
-    rc = prov_arn(&ctl->tx, kind, prov_span(NULL, 0), &begin);
-    if (rc == PROV_OK && prov_span_starts(arn, prov_buf_span(&begin)))
-        *name = prov_span(arn.p + begin.n, arn.n - begin.n);
-    else if (rc == PROV_OK && behind_arn(&rest) && prov_span_starts(rest, prov_span_str(kind)) &&
-             rest.n > strlen(kind) && rest.p[strlen(kind)] == '/')
-        rc = ctl_refuse(ctl,
-                        "--resource: the ARN is of another region or account; here they "
-                        "begin with %s",
-                        prov_buf_cstr(&begin));
-    else if (rc == PROV_OK)
-        rc = ctl_usage(ctl, "--resource: an ARN for %s begins with %s", prov_action_name(action),
-                       prov_buf_cstr(&begin));
-    prov_buf_release(&begin);
-    return rc;
+    if (prov_span_starts(rest, prov_span_str(kind)) && rest.n > strlen(kind) &&
+        rest.p[strlen(kind)] == '/')
+        return PROV_OK;
+    return ctl_usage(ctl, "--resource: an ARN for %s is arn:aws:iot:REGION:ACCOUNT:%s/…",
+                     prov_action_name(action), kind);
 }
 
-static enum prov_rc read_request(struct ctl *ctl, struct prov_policy_request *out)
+static enum prov_rc read_resource(struct ctl *ctl, enum prov_action action, struct prov_span *out)
 {
-    const struct prov_span resource = ctl_value(ctl, OPT_RESOURCE);
+    *out = ctl_value(ctl, OPT_RESOURCE);
+    if (prov_span_starts(*out, PROV_LIT("arn:")))
+        return check_arn(ctl, action, *out);
+    if (out->n == 0 && action == PROV_ACT_CONNECT)
+        *out = ctl_value(ctl, OPT_CLIENT_ID);
+    return out->n != 0 ? PROV_OK : ctl_usage(ctl, "--resource is missing: which topic?");
+}
+
+static enum prov_rc read_question(struct ctl *ctl, enum prov_action *action,
+                                  struct ctl_params *params)
+{
+    struct prov_span resource;
+    struct ctl_params info;
+    cJSON *infos;
     enum prov_rc rc;
 
-    rc = read_action(ctl, &out->action);
+    rc = read_action(ctl, action);
+    if (rc == PROV_OK)
+        rc = read_resource(ctl, *action, &resource);
     if (rc != PROV_OK)
         return rc;
-    out->name = resource;
-    out->persistent = ctl_has(&ctl->args, OPT_PERSISTENT);
-    out->will_topic = ctl_value(ctl, OPT_WILL_TOPIC);
-    out->has_will = out->will_topic.n != 0;
-    if (prov_span_starts(resource, PROV_LIT("arn:")))
-        return from_arn(ctl, out->action, resource, &out->name);
-    if (resource.n == 0 && out->action == PROV_ACT_CONNECT)
-        out->name = ctl_value(ctl, OPT_CLIENT_ID);
-    if (out->name.n == 0)
-        return ctl_usage(ctl, "--resource is missing: which topic?");
+    info = ctl_params();
+    ctl_put(&info, "actionType", prov_span_str(actions[*action].type));
+    ctl_put_element(&info, "resources", resource);
+    *params = ctl_params();
+    infos = cJSON_CreateArray();
+    if (!info.failed && infos != NULL && cJSON_AddItemToArray(infos, info.root))
+        info = (struct ctl_params){ NULL, true };
+    else
+        params->failed = true;
+    ctl_params_drop(&info);
+    ctl_put_item(params, "authInfos", infos);
+    ctl_put(params, "principal", ctl_value(ctl, OPT_CERT));
+    ctl_put_if(params, "clientId", ctl_value(ctl, OPT_CLIENT_ID));
+    ctl_put_if(params, "sourceIp", ctl_value(ctl, OPT_SOURCE_IP));
+    ctl_put_flag(params, "persistent", ctl_has(&ctl->args, OPT_PERSISTENT));
+    ctl_put_if(params, "willTopic", ctl_value(ctl, OPT_WILL_TOPIC));
     return PROV_OK;
 }
 
 /* ---- the answer -------------------------------------------------------------------------------
- */
-
-static void add_source(void *ctx, struct prov_span policy, struct prov_span group)
-{
-    struct test *t = ctx;
-
-    if (t->n_sources < MAX_SOURCES)
-        t->sources[t->n_sources++] = (struct source){ policy, group, NULL };
-}
-
-static enum prov_rc load_docs(struct test *t)
-{
-    struct prov_version_info version;
-    enum prov_rc rc = PROV_OK;
-
-    for (size_t i = 0; i < t->n_sources && rc == PROV_OK; i++) {
-        rc = prov_policy_version_get(&t->ctl->tx, t->sources[i].policy, 0, &version);
-        if (rc == PROV_OK)
-            rc = prov_policy_parse(version.document, &t->sources[i].doc, &t->ctl->err);
-    }
-    return rc;
-}
-
-static void row_json(struct test *t, const struct prov_policy_trace *trace,
-                     const struct source *source, struct prov_span sid)
-{
-    cJSON *row = prov_doc_append(&t->doc, t->statements, cJSON_CreateObject());
-    cJSON *in = trace->deny ? t->denied : t->allowed;
-
-    prov_doc_text(&t->doc, row, "policyName", source->policy);
-    prov_doc_text_if(&t->doc, row, "thingGroupName", source->group);
-    prov_doc_number(&t->doc, row, "statement", (double)trace->statement + 1);
-    prov_doc_text_if(&t->doc, row, "sid", sid);
-    prov_doc_text(&t->doc, row, "effect", prov_span_str(trace->deny ? "Deny" : "Allow"));
-    prov_doc_bool(&t->doc, row, "matches", trace->match == PROV_MATCHED);
-    if (trace->match != PROV_MATCHED)
-        prov_doc_text(&t->doc, row, "why", prov_span_str(match_texts[trace->match]));
-    prov_doc_text_if(&t->doc, row, "detail", trace->detail);
-    if (trace->match == PROV_MISS_VARIABLE)
-        (void)prov_doc_append(&t->doc, t->missing, prov_doc_string(trace->detail));
-    if (trace->match != PROV_MATCHED)
-        return;
-    row = prov_doc_append(&t->doc, in, cJSON_CreateObject());
-    prov_doc_text(&t->doc, row, "policyName", source->policy);
-    (void)prov_doc_put(&t->doc, row, "policyArn", prov_doc_arn(&t->doc, "policy", source->policy));
-}
-
-static void row_text(struct test *t, const struct prov_policy_trace *trace,
-                     const struct source *source, struct prov_span sid)
-{
-    const bool matched = trace->match == PROV_MATCHED;
-
-    ctl_cell(&t->table, source->policy);
-    ctl_cell(&t->table, source->group.n != 0 ? source->group : PROV_LIT("certificate"));
-    ctl_cellf(&t->table, "%zu", trace->statement + 1);
-    ctl_cell(&t->table, sid);
-    ctl_cell(&t->table, prov_span_str(trace->deny ? "Deny" : "Allow"));
-    if (matched)
-        ctl_cell_styled(&t->table, trace->deny ? CTL_BAD : CTL_GOOD, match_texts[PROV_MATCHED]);
-    else
-        ctl_cellf(&t->table, "%s%s%.*s", match_texts[trace->match], trace->detail.n != 0 ? " " : "",
-                  PROV_SPAN_ARG(trace->detail));
-}
-
-static void visit(void *ctx, const struct prov_policy_trace *trace)
-{
-    struct test *t = ctx;
-    const struct source *source;
-    struct prov_span sid;
-
-    if (trace->doc >= t->n_sources)
-        return;
-    source = &t->sources[trace->doc];
-    sid = prov_policy_doc_sid(source->doc, trace->statement);
-    if (t->ctl->json)
-        row_json(t, trace, source, sid);
-    else
-        row_text(t, trace, source, sid);
-}
-
-static enum prov_rc ask(struct test *t)
-{
-    const struct prov_who who = {
-        .client_id = ctl_value(t->ctl, OPT_CLIENT_ID),
-        .source_ip = ctl_value(t->ctl, OPT_SOURCE_IP),
-    };
-    struct prov_rights *rights = NULL;
-    struct prov_policy *policy = NULL;
-    enum prov_rc rc;
-
-    rc = prov_rights_names(&t->ctl->tx, &t->cert, who.client_id, add_source, t);
-    if (rc == PROV_OK)
-        rc = load_docs(t);
-    if (rc == PROV_OK)
-        rc = prov_rights_new(&rights);
-    if (rc == PROV_OK)
-        rc = prov_rights_policy(rights, &t->ctl->tx, &t->cert, &who, &policy);
-    if (rc == PROV_OK)
-        t->verdict = prov_policy_explain(policy, &t->request, visit, t);
-    prov_policy_free(policy);
-    prov_rights_free(rights);
-    return rc;
-}
-
-/* ---- two ways to say it -----------------------------------------------------------------------
  */
 
 static const struct ctl_column columns[] = {
@@ -242,92 +116,97 @@ static const struct ctl_column columns[] = {
     { "SID", false, true },    { "EFFECT", false, false }, { "RESULT", false, false },
 };
 
-static void say_hints(struct test *t)
+static void row(struct ctl_table *table, const cJSON *statement)
 {
-    const struct prov_span client_id = ctl_value(t->ctl, OPT_CLIENT_ID);
-    char hex[PROV_ID_HEX + 1];
+    const struct prov_span group = ctl_get(statement, "thingGroupName"),
+                           detail = ctl_get(statement, "detail"),
+                           effect = ctl_get(statement, "effect");
 
-    prov_id_hex(&t->cert.id, hex);
-    if (t->n_sources == 0)
-        ctl_say(t->ctl, "No policy applies: `provctl policy attach NAME --cert %.12s`\n", hex);
-    if (t->cert.status != PROV_CERT_ACTIVE)
-        ctl_say(t->ctl, "The certificate is %s, so the device cannot even connect.\n",
-                prov_cert_status_name(t->cert.status));
-    if (t->cert.n_things != 0 && prov_rights_thing(&t->cert, client_id).n == 0)
-        ctl_say(t->ctl,
+    ctl_cell(table, ctl_get(statement, "policyName"));
+    ctl_cell(table, group.n != 0 ? group : PROV_LIT("certificate"));
+    ctl_cellf(table, "%u", ctl_get_version(statement, "statement"));
+    ctl_cell(table, ctl_get(statement, "sid"));
+    ctl_cell(table, effect);
+    if (ctl_get_bool(statement, "matches"))
+        ctl_cell_styled(table, prov_span_eq_str(effect, "Deny") ? CTL_BAD : CTL_GOOD, "matches");
+    else
+        ctl_cellf(table, "%.*s%s%.*s", PROV_SPAN_ARG(ctl_get(statement, "why")),
+                  detail.n != 0 ? " " : "", PROV_SPAN_ARG(detail));
+}
+
+static void say_statements(struct ctl *ctl, const cJSON *statements)
+{
+    struct ctl_table table;
+    const cJSON *statement;
+
+    ctl_table_start(&table, columns, PROV_COUNT(columns), &ctl->look, &ctl->out);
+    cJSON_ArrayForEach(statement, statements)
+    {
+        row(&table, statement);
+    }
+    ctl_table_flush(&table);
+    ctl_table_release(&table);
+}
+
+static void say_hints(struct ctl *ctl, enum prov_action action, const cJSON *data,
+                      const cJSON *result)
+{
+    const struct prov_span status = ctl_get(data, "certificateStatus");
+
+    if (cJSON_GetArraySize(ctl_get_array(result, "statements")) == 0)
+        ctl_say(ctl, "No policy applies: `provctl policy attach NAME --cert %s`\n",
+                ctl_answered_id(data, ctl_value(ctl, OPT_CERT)).text);
+    if (!prov_span_eq_str(status, "ACTIVE"))
+        ctl_say(ctl, "The certificate is %.*s, so the device cannot even connect.\n",
+                PROV_SPAN_ARG(status));
+    if (cJSON_GetArraySize(ctl_get_array(data, "things")) != 0 && ctl_get(data, "thingName").n == 0)
+        ctl_say(ctl,
                 "The client id is not the name of a thing of this certificate, so thing variables\n"
                 "have no values and group policies do not apply.\n");
-    if (t->request.action == PROV_ACT_RETAIN_PUBLISH)
-        ctl_say(t->ctl, "A retained message needs iot:Publish as well.\n");
+    if (action == PROV_ACT_RETAIN_PUBLISH)
+        ctl_say(ctl, "A retained message needs iot:Publish as well.\n");
 }
 
-static enum prov_rc test_text(struct test *t)
+static void say_answer(struct ctl *ctl, enum prov_action action, const cJSON *data,
+                       const cJSON *result, struct prov_span verdict)
 {
-    struct ctl *ctl = t->ctl;
-    const enum ctl_style style = t->verdict == PROV_ALLOWED ? CTL_GOOD : CTL_BAD;
+    const cJSON *resources = ctl_get_array(ctl_get_object(result, "authInfo"), "resources");
+    const enum ctl_style style = prov_span_eq_str(verdict, "ALLOWED") ? CTL_GOOD : CTL_BAD;
 
     ctl_style_on(&ctl->out, &ctl->look, style);
-    ctl_say(ctl, "%s", prov_verdict_name(t->verdict));
+    ctl_say(ctl, "%.*s", PROV_SPAN_ARG(verdict));
     ctl_style_off(&ctl->out, &ctl->look, style);
-    ctl_say(ctl, "  %s on %s/%.*s\n\n", prov_action_name(t->request.action),
-            actions[t->request.action].kind, PROV_SPAN_ARG(t->request.name));
-    ctl_table_flush(&t->table);
-    say_hints(t);
-    return PROV_OK;
-}
-
-static void start_json(struct test *t)
-{
-    cJSON *result, *part;
-    struct prov_doc *d = &t->doc;
-
-    *d = prov_doc_start(&t->ctl->tx);
-    result = prov_doc_append(d, prov_doc_array(d, d->root, "authResults"), cJSON_CreateObject());
-    part = prov_doc_object(d, result, "authInfo");
-    prov_doc_text(d, part, "actionType", prov_span_str(actions[t->request.action].type));
-    (void)prov_doc_append(d, prov_doc_array(d, part, "resources"),
-                          prov_doc_arn(d, actions[t->request.action].kind, t->request.name));
-    t->allowed = prov_doc_array(d, prov_doc_object(d, result, "allowed"), "policies");
-    part = prov_doc_object(d, result, "denied");
-    (void)prov_doc_array(d, prov_doc_object(d, part, "implicitDeny"), "policies");
-    t->denied = prov_doc_array(d, prov_doc_object(d, part, "explicitDeny"), "policies");
-    t->missing = prov_doc_array(d, result, "missingContextValues");
-    t->statements = prov_doc_array(d, result, "statements");
-}
-
-static enum prov_rc test_json(struct test *t)
-{
-    cJSON *result =
-        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(t->doc.root, "authResults"), 0);
-
-    prov_doc_text(&t->doc, result, "authDecision", prov_span_str(prov_verdict_name(t->verdict)));
-    return ctl_answer_doc(t->ctl, &t->doc);
+    ctl_say(ctl, "  %s on %.*s\n\n", prov_action_name(action),
+            PROV_SPAN_ARG(behind_arn(ctl_element(cJSON_GetArrayItem(resources, 0), NULL))));
+    say_statements(ctl, ctl_get_array(result, "statements"));
+    say_hints(ctl, action, data, result);
 }
 
 enum prov_rc ctl_policy_test(struct ctl *ctl)
 {
-    struct test t = { .ctl = ctl };
-    struct prov_id id;
+    enum prov_action action;
+    struct prov_span verdict;
+    struct ctl_params params;
+    const cJSON *result;
+    cJSON *data;
     enum prov_rc rc;
 
-    ctl_table_start(&t.table, columns, PROV_COUNT(columns), &ctl->look, &ctl->out);
-    rc = read_request(ctl, &t.request);
-    if (rc == PROV_OK)
-        rc = ctl_cert_id(ctl, ctl_opt(&ctl->args, OPT_CERT), &id);
-    if (rc == PROV_OK)
-        rc = prov_cert_get(&ctl->tx, &id, &t.cert);
-    if (rc == PROV_OK && ctl->json)
-        start_json(&t);
-    if (rc == PROV_OK)
-        rc = ask(&t);
-    if (rc == PROV_OK)
-        rc = ctl->json ? test_json(&t) : test_text(&t);
-    else
-        cJSON_Delete(t.doc.root);
-    if (rc == PROV_OK && t.verdict != PROV_ALLOWED)
+    rc = read_question(ctl, &action, &params);
+    if (rc != PROV_OK)
+        return rc;
+    rc = ctl_call(ctl, "testAuthorization", &params, &data);
+    if (rc != PROV_OK) {
+        if (strcmp(ctl->err.path, "authInfos") == 0)
+            (void)prov_span_copy(PROV_LIT("--resource"), ctl->err.path, sizeof ctl->err.path);
+        return rc;
+    }
+    result = cJSON_GetArrayItem(ctl_get_array(data, "authResults"), 0);
+    verdict = ctl_get(result, "authDecision");
+    if (!prov_span_eq_str(verdict, "ALLOWED"))
         ctl->outcome = CTL_EXIT_REFUSED;
-    for (size_t i = 0; i < t.n_sources; i++)
-        prov_policy_doc_unref(t.sources[i].doc);
-    ctl_table_release(&t.table);
-    return rc;
+    if (ctl->json)
+        return ctl_answer(ctl, rc, data);
+    say_answer(ctl, action, data, result, verdict);
+    cJSON_Delete(data);
+    return PROV_OK;
 }

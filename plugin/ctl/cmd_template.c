@@ -1,5 +1,4 @@
 #include "cmd_template.h"
-#include "core/view.h"
 #include "doc_verbs.h"
 #include "nouns.h"
 
@@ -15,218 +14,174 @@ enum prov_template_type ctl_template_type(const struct ctl *ctl)
     return type;
 }
 
-/* ---- create, update and versions --------------------------------------------------------------
+/* ---- documents --------------------------------------------------------------------------------
  */
 
-/* All that CreateProvisioningTemplate and DescribeProvisioningTemplate answer with. */
-static enum prov_rc answer_template(struct ctl *ctl, struct prov_span name)
+/* Of the last file that was read: what is doubtful in one that was taken, and of one that was not
+ * that its mistake is the first of several, perhaps. */
+static void look_as(struct ctl *ctl, enum prov_rc rc, struct prov_span text,
+                    enum prov_template_type type)
 {
-    struct prov_version_info version;
-    struct prov_template_info info;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
-
-    rc = prov_template_get(&ctl->tx, name, &info);
     if (rc == PROV_OK)
-        rc = prov_template_version_get(&ctl->tx, name, 0, &version);
-    if (rc == PROV_OK)
-        rc = prov_view_template(&ctl->tx, &info, &version, &doc);
-    return ctl_answer(ctl, rc, doc);
-}
-
-static void say_next(struct ctl *ctl, const struct prov_template_creation *creation)
-{
-    const char *name = ctl->args.words[0];
-
-    ctl_say(ctl, "template %s created (%s)\nNext:\n", name,
-            prov_template_type_name(creation->type));
-    if (!creation->enabled)
-        ctl_say(ctl, "  provctl template update %s --enabled on\n", name);
-    ctl_say(ctl, "  provctl template eval %s --cert FILE        try it without doing anything\n",
-            name);
-    if (creation->type == PROV_TEMPLATE_JITP)
-        ctl_say(ctl, "  provctl ca update CA --template %s          devices of this CA use it\n",
-                name);
-}
-
-/* A mistake in the file is the first of several, perhaps. */
-static void hint_lint(struct ctl *ctl, enum prov_rc rc, enum prov_template_type type)
-{
-    if (rc == PROV_EINVAL && ctl->err.line != 0)
+        ctl_template_note_warnings(ctl, text, type);
+    else if (rc == PROV_EINVAL && ctl->err.line != 0)
         ctl_hint(ctl, "`provctl template lint %s --type %s` tells of all mistakes",
                  ctl->args.words[1], prov_template_type_name(type));
 }
 
-static enum prov_rc template_create(struct ctl *ctl)
+/* A version is of its template's type. */
+static void look(struct ctl *ctl, enum prov_rc rc, struct prov_span text, const cJSON *data)
 {
-    struct prov_template_creation creation = {
-        .name = ctl_word(ctl, 0),
-        .description = ctl_value(ctl, OPT_DESCRIPTION),
-        .type = ctl_template_type(ctl),
-        .enabled = !ctl_has(&ctl->args, OPT_DISABLED),
-    };
-    struct prov_buf text = { 0 };
-    enum prov_rc rc;
+    enum prov_template_type type;
+    cJSON *info;
 
-    rc = ctl_read_file(ctl, ctl->args.words[1], PROV_MAX_TEMPLATE_BODY, &text);
-    creation.body = prov_buf_span(&text);
-    if (rc == PROV_OK)
-        rc = prov_template_create(&ctl->tx, &creation);
-    if (rc == PROV_OK)
-        ctl_template_note_warnings(ctl, creation.body, creation.type);
-    hint_lint(ctl, rc, creation.type);
-    prov_buf_release(&text);
-    if (rc == PROV_ECONFLICT)
-        ctl_hint(ctl, "`provctl template version create %s FILE --set-default` changes it",
-                 ctl->args.words[0]);
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_template(ctl, creation.name);
-    say_next(ctl, &creation);
-    return PROV_OK;
+    (void)data;
+    if (rc != PROV_OK && ctl->err.line == 0)
+        return;
+    info = ctl_peek(ctl, "describeProvisioningTemplate", "templateName", ctl_word(ctl, 0));
+    if (prov_template_type_parse(ctl_get(info, "type"), &type))
+        look_as(ctl, rc, text, type);
+    cJSON_Delete(info);
 }
 
-static enum prov_rc template_update(struct ctl *ctl)
+static void say_next_version(struct ctl *ctl, uint32_t version)
 {
-    const struct prov_span description = ctl_value(ctl, OPT_DESCRIPTION);
-    const uint32_t version = ctl_number(&ctl->args, OPT_DEFAULT_VERSION, 0);
-    bool enabled = false;
-    const bool enabled_given = ctl_switch(&ctl->args, OPT_ENABLED, &enabled);
-    const struct prov_template_change change = {
-        .description = ctl_has(&ctl->args, OPT_DESCRIPTION) ? &description : NULL,
-        .enabled = enabled_given ? &enabled : NULL,
-        .default_version = ctl_has(&ctl->args, OPT_DEFAULT_VERSION) ? &version : NULL,
-    };
-    struct prov_template_info info;
-    enum prov_rc rc;
+    const char *name = ctl->args.words[0];
 
-    if (!ctl_any_given(ctl))
-        return ctl_usage(ctl, "nothing to change was given");
-    rc = prov_template_update(&ctl->tx, ctl_word(ctl, 0), &change);
-    if (rc == PROV_OK)
-        rc = prov_template_get(&ctl->tx, ctl_word(ctl, 0), &info);
-    if (rc != PROV_OK)
-        return rc;
-    return ctl_done(ctl, "template %s: %s, version %u in force", ctl->args.words[0],
-                    info.enabled ? "enabled" : "disabled", info.default_version);
+    ctl_say(ctl,
+            "Next:\n"
+            "  provctl template eval %s %u --cert FILE\n"
+            "  provctl template update %s --default-version %u\n",
+            name, version, name, version);
 }
 
-static enum prov_rc answer_version(struct ctl *ctl, struct prov_span name, uint32_t number)
-{
-    struct prov_version_info version;
-    struct prov_template_info info;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
-
-    rc = prov_template_get(&ctl->tx, name, &info);
-    if (rc == PROV_OK)
-        rc = prov_template_version_get(&ctl->tx, name, number, &version);
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json) {
-        rc = prov_view_template_version(&info, &version, &doc);
-        return ctl_answer(ctl, rc, doc);
-    }
-    ctl_field(ctl, "template", info.name);
-    ctl_say_version(ctl, &version, info.default_version);
-    return PROV_OK;
-}
+static const struct ctl_doc_kind doc = {
+    .noun = "template",
+    .name = "templateName",
+    .body = "templateBody",
+    .version = "versionId",
+    .max_bytes = PROV_MAX_TEMPLATE_BODY,
+    .malformed = "InvalidRequestException",
+    .create_op = "createProvisioningTemplateVersion",
+    .get_op = "describeProvisioningTemplateVersion",
+    .versions = { .op = "listProvisioningTemplateVersions",
+                  .rows = "versions",
+                  .pages = CTL_BY_TOKEN,
+                  .columns = ctl_version_columns,
+                  .n_columns = CTL_VERSION_COLUMNS,
+                  .none = "no version",
+                  .row = ctl_version_row },
+    .look = look,
+    .say_next = say_next_version,
+};
 
 static enum prov_rc version_create(struct ctl *ctl)
 {
-    const bool set_default = ctl_has(&ctl->args, OPT_SET_DEFAULT);
-    const char *name = ctl->args.words[0];
-    struct prov_template_info info = { .enabled = false };
-    struct prov_buf text = { 0 };
-    uint32_t version = 0;
-    enum prov_rc rc;
-
-    rc = ctl_read_file(ctl, ctl->args.words[1], PROV_MAX_TEMPLATE_BODY, &text);
-    if (rc == PROV_OK)
-        rc = prov_template_get(&ctl->tx, ctl_word(ctl, 0), &info);
-    if (rc == PROV_OK)
-        rc = prov_template_version_create(&ctl->tx, ctl_word(ctl, 0), prov_buf_span(&text),
-                                          set_default, &version);
-    if (rc == PROV_OK)
-        ctl_template_note_warnings(ctl, prov_buf_span(&text), info.type);
-    hint_lint(ctl, rc, info.type);
-    prov_buf_release(&text);
-    if (rc == PROV_ETOOBIG)
-        ctl_hint(ctl, "`provctl template version list %s`, then `… version delete %s N`", name,
-                 name);
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_version(ctl, ctl_word(ctl, 0), version);
-    ctl_say(ctl, "template %s has version %u%s\n", name, version,
-            set_default ? ", and it is in force" : "");
-    if (!set_default)
-        ctl_say(ctl,
-                "Next:\n"
-                "  provctl template eval %s %u --cert FILE\n"
-                "  provctl template update %s --default-version %u\n",
-                name, version, name, version);
-    return PROV_OK;
+    return ctl_doc_version_create(ctl, &doc);
 }
 
 static enum prov_rc version_show(struct ctl *ctl)
 {
-    uint32_t version;
-    const enum prov_rc rc = ctl_version_word(ctl, 1, &version);
-
-    return rc != PROV_OK ? rc : answer_version(ctl, ctl_word(ctl, 0), version);
-}
-
-static enum prov_rc version_row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
-{
-    struct prov_version_info version;
-    struct prov_template_info info;
-    uint32_t number;
-    enum prov_rc rc;
-
-    rc = ctl_key_version(key, &number);
-    if (rc == PROV_OK)
-        rc = prov_template_get(&ctl->tx, ctl_word(ctl, 0), &info);
-    if (rc == PROV_OK)
-        rc = prov_template_version_get(&ctl->tx, ctl_word(ctl, 0), number, &version);
-    if (rc != PROV_OK)
-        return rc;
-    if (row->table == NULL)
-        return prov_view_template_version_row(&info, &version, &row->json);
-    ctl_cell_version(row->table, &version, info.default_version);
-    return PROV_OK;
+    return ctl_doc_version_show(ctl, &doc);
 }
 
 static enum prov_rc version_list(struct ctl *ctl)
 {
-    const struct ctl_list list = {
-        .kind = PROV_LIST_VERSIONS_OF_TEMPLATE,
-        .of = ctl_word(ctl, 0),
-        .columns = ctl_version_columns,
-        .n_columns = CTL_VERSION_COLUMNS,
-        .json_key = "versions",
-        .json_token = "nextToken",
-        .none = "no version",
-        .row = version_row,
-    };
-    struct prov_template_info info;
-    const enum prov_rc rc = prov_template_get(&ctl->tx, list.of, &info);
-
-    return rc != PROV_OK ? rc : ctl_list(ctl, &list);
+    return ctl_doc_version_list(ctl, &doc);
 }
 
 static enum prov_rc version_delete(struct ctl *ctl)
 {
-    uint32_t version;
+    return ctl_doc_version_do(ctl, &doc, "deleteProvisioningTemplateVersion", "deleted");
+}
+
+enum prov_rc ctl_template_read(struct ctl *ctl, const char *file, struct prov_buf *text)
+{
+    return ctl_doc_read(ctl, &doc, file, text);
+}
+
+/* ---- create and update ------------------------------------------------------------------------
+ */
+
+static enum prov_rc say_created(struct ctl *ctl, const cJSON *data)
+{
+    const struct prov_span type = ctl_get(data, "type");
+    const char *name = ctl->args.words[0];
+
+    ctl_say(ctl, "template %s created (%.*s)\nNext:\n", name, PROV_SPAN_ARG(type));
+    if (!ctl_get_bool(data, "enabled"))
+        ctl_say(ctl, "  provctl template update %s --enabled on\n", name);
+    ctl_say(ctl, "  provctl template eval %s --cert FILE        try it without doing anything\n",
+            name);
+    if (prov_span_eq_str(type, "JITP"))
+        ctl_say(ctl, "  provctl ca update CA --template %s          devices of this CA use it\n",
+                name);
+    return PROV_OK;
+}
+
+static void put_hook(struct ctl *ctl, struct ctl_params *params)
+{
+    if (ctl_has(&ctl->args, OPT_HOOK))
+        ctl_put_within(params, "preProvisioningHook", "targetArn", ctl_value(ctl, OPT_HOOK));
+}
+
+static enum prov_rc template_create(struct ctl *ctl)
+{
+    const enum prov_template_type type = ctl_template_type(ctl);
+    struct prov_buf text = { 0 };
+    struct ctl_params params;
+    cJSON *data = NULL;
     enum prov_rc rc;
 
-    rc = ctl_version_word(ctl, 1, &version);
-    if (rc == PROV_OK)
-        rc = prov_template_version_delete(&ctl->tx, ctl_word(ctl, 0), version);
-    return rc != PROV_OK
-               ? rc
-               : ctl_done(ctl, "template %s: version %u deleted", ctl->args.words[0], version);
+    rc = ctl_doc_read(ctl, &doc, ctl->args.words[1], &text);
+    if (rc != PROV_OK)
+        goto out;
+    params = ctl_params();
+    ctl_put(&params, "templateName", ctl_word(ctl, 0));
+    ctl_put(&params, "templateBody", prov_buf_span(&text));
+    ctl_put(&params, "type", prov_span_str(prov_template_type_name(type)));
+    ctl_put_if(&params, "description", ctl_value(ctl, OPT_DESCRIPTION));
+    ctl_put_bool(&params, "enabled", !ctl_has(&ctl->args, OPT_DISABLED));
+    put_hook(ctl, &params);
+    rc = ctl_call(ctl, "createProvisioningTemplate", &params, &data);
+    look_as(ctl, rc, prov_buf_span(&text), type);
+    if (rc == PROV_ECONFLICT)
+        ctl_hint(ctl, "`provctl template version create %s FILE --set-default` changes it",
+                 ctl->args.words[0]);
+    rc = ctl_told(ctl, rc, data, say_created);
+out:
+    prov_buf_release(&text);
+    return rc;
+}
+
+static enum prov_rc say_updated(struct ctl *ctl, const cJSON *data)
+{
+    return ctl_done(ctl, "template %s: %s, version %u in force", ctl->args.words[0],
+                    ctl_get_bool(data, "enabled") ? "enabled" : "disabled",
+                    ctl_get_version(data, "defaultVersionId"));
+}
+
+static enum prov_rc template_update(struct ctl *ctl)
+{
+    static const enum ctl_opt pairs[][2] = { { OPT_HOOK, OPT_NO_HOOK } };
+    struct ctl_params params;
+    bool enabled = false;
+    enum prov_rc rc;
+
+    rc = ctl_check_change(ctl, pairs, PROV_COUNT(pairs));
+    if (rc != PROV_OK)
+        return rc;
+    params = ctl_params();
+    ctl_put(&params, "templateName", ctl_word(ctl, 0));
+    if (ctl_has(&ctl->args, OPT_DESCRIPTION))
+        ctl_put(&params, "description", ctl_value(ctl, OPT_DESCRIPTION));
+    if (ctl_switch(&ctl->args, OPT_ENABLED, &enabled))
+        ctl_put_bool(&params, "enabled", enabled);
+    if (ctl_has(&ctl->args, OPT_DEFAULT_VERSION))
+        ctl_put_number(&params, "defaultVersionId", ctl_number(&ctl->args, OPT_DEFAULT_VERSION, 0));
+    put_hook(ctl, &params);
+    ctl_put_flag(&params, "removePreProvisioningHook", ctl_has(&ctl->args, OPT_NO_HOOK));
+    return ctl_tell(ctl, "updateProvisioningTemplate", &params, say_updated);
 }
 
 /* ---- list, show, delete ----------------------------------------------------------------------
@@ -237,75 +192,81 @@ static const struct ctl_column columns[] = {
     { "VERSION", true, false },  { "CHANGED", false, false }, { "DESCRIPTION", false, true },
 };
 
-static enum prov_rc row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
+static void row(struct ctl_table *table, const cJSON *template_)
 {
-    struct prov_template_info info;
-    enum prov_rc rc;
+    const bool enabled = ctl_get_bool(template_, "enabled");
 
-    rc = prov_template_get(&ctl->tx, key, &info);
-    if (rc != PROV_OK || row->table == NULL)
-        return rc != PROV_OK ? rc : prov_view_template_row(&ctl->tx, &info, &row->json);
-    ctl_cell(row->table, info.name);
-    ctl_cell(row->table, prov_span_str(prov_template_type_name(info.type)));
-    ctl_cell_styled(row->table, info.enabled ? CTL_PLAIN : CTL_WAITING,
-                    info.enabled ? "on" : "off");
-    ctl_cellf(row->table, "%u", info.default_version);
-    ctl_cell_time(row->table, info.modified_ms);
-    ctl_cell(row->table, info.description);
-    return PROV_OK;
+    ctl_cell(table, ctl_get(template_, "templateName"));
+    ctl_cell(table, ctl_get(template_, "type"));
+    ctl_cell_styled(table, enabled ? CTL_PLAIN : CTL_WAITING, enabled ? "on" : "off");
+    ctl_cellf(table, "%u", ctl_get_version(template_, "defaultVersionId"));
+    ctl_cell_time(table, ctl_get_time(template_, "lastModifiedDate"));
+    ctl_cell(table, ctl_get(template_, "description"));
 }
 
 static enum prov_rc template_list(struct ctl *ctl)
 {
-    const struct ctl_list list = {
-        .kind = PROV_LIST_TEMPLATES,
+    static const struct ctl_list list = {
+        .op = "listProvisioningTemplates",
+        .rows = "templates",
+        .pages = CTL_BY_TOKEN,
         .columns = columns,
         .n_columns = PROV_COUNT(columns),
-        .json_key = "templates",
-        .json_token = "nextToken",
         .none = "no template yet; `provctl template create NAME FILE` adds one",
         .row = row,
     };
+    struct ctl_params filter = ctl_params();
 
-    return ctl_list(ctl, &list);
+    return ctl_list(ctl, &list, &filter);
+}
+
+static enum prov_rc say_template(struct ctl *ctl, const cJSON *data)
+{
+    static const struct ctl_short_list cas = { .op = "listCACertificates",
+                                               .rows = "certificates",
+                                               .pages = CTL_BY_MARKER,
+                                               .of = "templateName",
+                                               .member = "certificateId",
+                                               .put = ctl_put_short_id };
+    const struct prov_span name = ctl_get(data, "templateName");
+    enum prov_rc rc;
+
+    ctl_field(ctl, "template", name);
+    ctl_field(ctl, "description", ctl_get(data, "description"));
+    ctl_field(ctl, "type", ctl_get(data, "type"));
+    ctl_field(ctl, "enabled", prov_span_str(ctl_get_bool(data, "enabled") ? "on" : "off"));
+    ctl_field(ctl, "hook", ctl_get_in(data, "preProvisioningHook", "targetArn"));
+    rc = ctl_field_list(ctl, "used by CAs", &cas, name);
+    ctl_field_time(ctl, "changed", ctl_get_time(data, "lastModifiedDate"));
+    return rc != PROV_OK
+               ? rc
+               : ctl_doc_say_version(ctl, &doc, ctl_get_version(data, "defaultVersionId"));
 }
 
 static enum prov_rc template_show(struct ctl *ctl)
 {
-    struct prov_version_info version;
-    struct prov_template_info info;
-    enum prov_rc rc;
+    return ctl_tell_one(ctl, "describeProvisioningTemplate", "templateName", ctl_word(ctl, 0),
+                        say_template);
+}
 
-    if (ctl->json)
-        return answer_template(ctl, ctl_word(ctl, 0));
-    rc = prov_template_get(&ctl->tx, ctl_word(ctl, 0), &info);
-    if (rc == PROV_OK)
-        rc = prov_template_version_get(&ctl->tx, info.name, 0, &version);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_field(ctl, "template", info.name);
-    ctl_field(ctl, "description", info.description);
-    ctl_field(ctl, "type", prov_span_str(prov_template_type_name(info.type)));
-    ctl_field(ctl, "enabled", prov_span_str(info.enabled ? "on" : "off"));
-    rc = ctl_field_list(ctl, "used by CAs", PROV_LIST_CAS_OF_TEMPLATE, info.name);
-    ctl_field_time(ctl, "changed", info.modified_ms);
-    ctl_say_version(ctl, &version, info.default_version);
-    return rc;
+static enum prov_rc say_deleted(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "template %s deleted", ctl->args.words[0]);
 }
 
 static enum prov_rc template_delete(struct ctl *ctl)
 {
     const char *name = ctl->args.words[0];
-    enum prov_rc rc;
+    const enum prov_rc rc = ctl_tell_one(ctl, "deleteProvisioningTemplate", "templateName",
+                                         ctl_word(ctl, 0), say_deleted);
 
-    ctl_hint(ctl,
-             "`provctl ca list --template %s` shows the CAs that use it, `provctl template "
-             "version list %s` its versions",
-             name, name);
-    rc = prov_template_delete(&ctl->tx, ctl_word(ctl, 0));
-    if (rc == PROV_ENOTFOUND)
-        prov_buf_clear(&ctl->hint);
-    return rc != PROV_OK ? rc : ctl_done(ctl, "template %s deleted", name);
+    if (rc == PROV_EDENIED)
+        ctl_hint(ctl,
+                 "`provctl ca list --template %s` shows the CAs that use it, `provctl template "
+                 "version list %s` its versions",
+                 name, name);
+    return rc;
 }
 
 /* ---- the noun ---------------------------------------------------------------------------------
@@ -314,6 +275,8 @@ static enum prov_rc template_delete(struct ctl *ctl)
 static const struct ctl_option create_options[] = {
     { OPT_TYPE, NULL, "JITP for first connects; otherwise for devices with a claim certificate",
       ctl_template_types, false },
+    { OPT_HOOK, "SPEC", "ask this program before each device: exec:/PATH or https://HOST/…", NULL,
+      false },
     { OPT_DISABLED, NULL, "not to be used yet", NULL, false },
     { OPT_DESCRIPTION, "TEXT", "for people", NULL, false },
     { 0, NULL, NULL, NULL, false },
@@ -327,6 +290,9 @@ static const struct ctl_option list_options[] = {
 static const struct ctl_option update_options[] = {
     { OPT_ENABLED, NULL, "may it be used?", NULL, false },
     { OPT_DEFAULT_VERSION, "N", "put this version in force", NULL, false },
+    { OPT_HOOK, "SPEC", "ask this program before each device: exec:/PATH or https://HOST/…", NULL,
+      false },
+    { OPT_NO_HOOK, NULL, "ask none any more", NULL, false },
     { OPT_DESCRIPTION, "TEXT", "for people", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
@@ -359,6 +325,10 @@ static const struct ctl_verb verbs[] = {
       "Creates a provisioning template from a JSON document, after checking "
       "it.",
       "  provctl template create sensors template.json --type JITP\n"
+      "  provctl template create fleet fleet.json --hook https://hooks.example/allow\n"
+      "\n"
+      "A hook is asked before a device with a claim certificate is provisioned, and may refuse\n"
+      "it or change its parameters. The hook of JITP is its CA's: `provctl ca update --hook`.\n"
       "\n"
       "A small one: a thing named like the certificate's CN, with an existing policy:\n"
       "  { \"Parameters\": {\n"
@@ -377,9 +347,11 @@ static const struct ctl_verb verbs[] = {
       template_list },
     { "show", "TEMPLATE", "Shows a template's body in force, and which CAs use it.",
       "  provctl template show sensors\n", CTL_READ, NULL, template_show },
-    { "update", "TEMPLATE", "Switches a template on or off, or puts another version in force.",
+    { "update", "TEMPLATE",
+      "Switches a template on or off, puts another version in force, or changes its hook.",
       "  provctl template update sensors --enabled off\n"
-      "  provctl template update sensors --default-version 2\n",
+      "  provctl template update sensors --default-version 2\n"
+      "  provctl template update fleet --hook exec:/etc/mosquitto/hooks/allow-list\n",
       CTL_WRITE, update_options, template_update },
     { "version create", "TEMPLATE FILE", "Adds a version of a template; five at most.",
       "  provctl template version create sensors template.json\n"

@@ -1,47 +1,33 @@
-#include "core/view.h"
-#include "ctl.h"
 #include "list.h"
 #include "nouns.h"
 
-/* All that CreateThingType answers with, and the rest of the description. */
-static enum prov_rc answer_type(struct ctl *ctl, struct prov_span name)
+static enum prov_rc say_created(struct ctl *ctl, const cJSON *data)
 {
-    struct prov_thing_type type;
-    cJSON *doc = NULL;
-    enum prov_rc rc;
-
-    rc = prov_type_get(&ctl->tx, name, &type);
-    if (rc == PROV_OK)
-        rc = prov_view_type(&ctl->tx, &type, &doc);
-    return ctl_answer(ctl, rc, doc);
+    (void)data;
+    return ctl_done(ctl,
+                    "thing type %s created\n"
+                    "Next: provctl thing create NAME --type %s",
+                    ctl->args.words[0], ctl->args.words[0]);
 }
 
 static enum prov_rc type_create(struct ctl *ctl)
 {
-    struct prov_thing_type type = {
-        .name = ctl_word(ctl, 0),
-        .description = ctl_value(ctl, OPT_DESCRIPTION),
-    };
+    struct ctl_params params, properties;
     const char *attribute;
-    size_t at = 0;
-    enum prov_rc rc;
+    size_t at = 0, n = 0;
 
-    while ((attribute = ctl_next(&ctl->args, OPT_SEARCHABLE, &at)) != NULL) {
-        if (type.n_searchable == PROV_MAX_SEARCHABLE)
-            return ctl_usage(ctl, "--searchable may be given %d times at most",
-                             PROV_MAX_SEARCHABLE);
-        type.searchable[type.n_searchable++] = prov_span_str(attribute);
-    }
-    rc = prov_type_create(&ctl->tx, &type);
-    if (rc != PROV_OK)
-        return rc;
-    if (ctl->json)
-        return answer_type(ctl, ctl_word(ctl, 0));
-    ctl_say(ctl,
-            "thing type %s created\n"
-            "Next: provctl thing create NAME --type %s\n",
-            ctl->args.words[0], ctl->args.words[0]);
-    return PROV_OK;
+    while (ctl_next(&ctl->args, OPT_SEARCHABLE, &at) != NULL)
+        n++;
+    if (n > PROV_MAX_SEARCHABLE)
+        return ctl_usage(ctl, "--searchable may be given %d times at most", PROV_MAX_SEARCHABLE);
+    properties = ctl_params();
+    ctl_put_if(&properties, "thingTypeDescription", ctl_value(ctl, OPT_DESCRIPTION));
+    for (at = 0; (attribute = ctl_next(&ctl->args, OPT_SEARCHABLE, &at)) != NULL;)
+        ctl_put_element(&properties, "searchableAttributes", prov_span_str(attribute));
+    params = ctl_params();
+    ctl_put(&params, "thingTypeName", ctl_word(ctl, 0));
+    ctl_put_params(&params, "thingTypeProperties", &properties);
+    return ctl_tell(ctl, "createThingType", &params, say_created);
 }
 
 static const struct ctl_column columns[] = {
@@ -49,78 +35,94 @@ static const struct ctl_column columns[] = {
     { "CREATED", false, false }, { "DESCRIPTION", false, true },
 };
 
-static enum prov_rc row(struct ctl *ctl, struct prov_span key, struct ctl_row *row)
+static void row(struct ctl_table *table, const cJSON *type)
 {
-    struct prov_thing_type type;
-    enum prov_rc rc;
+    const cJSON *properties = ctl_get_object(type, "thingTypeProperties"),
+                *metadata = ctl_get_object(type, "thingTypeMetadata");
 
-    rc = prov_type_get(&ctl->tx, key, &type);
-    if (rc != PROV_OK || row->table == NULL)
-        return rc != PROV_OK ? rc : prov_view_type(&ctl->tx, &type, &row->json);
-    ctl_cell(row->table, type.name);
-    ctl_cell_names(row->table, type.searchable, type.n_searchable);
-    ctl_cell_time(row->table, type.deprecated ? type.deprecated_ms : 0);
-    ctl_cell_time(row->table, type.created_ms);
-    ctl_cell(row->table, type.description);
-    return PROV_OK;
+    ctl_cell(table, ctl_get(type, "thingTypeName"));
+    ctl_cell_array(table, ctl_get_array(properties, "searchableAttributes"), NULL);
+    ctl_cell_time(table, ctl_get_time(metadata, "deprecationDate"));
+    ctl_cell_time(table, ctl_get_time(metadata, "creationDate"));
+    ctl_cell(table, ctl_get(properties, "thingTypeDescription"));
 }
 
 static enum prov_rc type_list(struct ctl *ctl)
 {
-    const struct ctl_list list = {
-        .kind = PROV_LIST_TYPES,
+    static const struct ctl_list list = {
+        .op = "listThingTypes",
+        .rows = "thingTypes",
+        .pages = CTL_BY_TOKEN,
         .columns = columns,
         .n_columns = PROV_COUNT(columns),
-        .json_key = "thingTypes",
-        .json_token = "nextToken",
         .none = "no thing type yet; `provctl type create NAME` adds one",
         .row = row,
     };
+    struct ctl_params filter = ctl_params();
 
-    return ctl_list(ctl, &list);
+    return ctl_list(ctl, &list, &filter);
+}
+
+static enum prov_rc say_type(struct ctl *ctl, const cJSON *data)
+{
+    static const struct ctl_short_list things = { .op = "listThings",
+                                                  .rows = "things",
+                                                  .pages = CTL_BY_TOKEN,
+                                                  .of = "thingTypeName",
+                                                  .member = "thingName" };
+    const cJSON *properties = ctl_get_object(data, "thingTypeProperties"),
+                *metadata = ctl_get_object(data, "thingTypeMetadata");
+    const struct prov_span name = ctl_get(data, "thingTypeName");
+    enum prov_rc rc;
+
+    ctl_field(ctl, "thing type", name);
+    ctl_field(ctl, "description", ctl_get(properties, "thingTypeDescription"));
+    ctl_field_array(ctl, "searchable", ctl_get_array(properties, "searchableAttributes"), NULL);
+    rc = ctl_field_list(ctl, "things", &things, name);
+    ctl_field_time(ctl, "created", ctl_get_time(metadata, "creationDate"));
+    if (ctl_get_bool(metadata, "deprecated"))
+        ctl_field_time(ctl, "deprecated", ctl_get_time(metadata, "deprecationDate"));
+    return rc;
 }
 
 static enum prov_rc type_show(struct ctl *ctl)
 {
-    struct prov_thing_type type;
-    enum prov_rc rc;
+    return ctl_tell_one(ctl, "describeThingType", "thingTypeName", ctl_word(ctl, 0), say_type);
+}
 
-    if (ctl->json)
-        return answer_type(ctl, ctl_word(ctl, 0));
-    rc = prov_type_get(&ctl->tx, ctl_word(ctl, 0), &type);
-    if (rc != PROV_OK)
-        return rc;
-    ctl_field(ctl, "thing type", type.name);
-    ctl_field(ctl, "description", type.description);
-    ctl_field_names(ctl, "searchable", type.searchable, type.n_searchable);
-    rc = ctl_field_list(ctl, "things", PROV_LIST_THINGS_OF_TYPE, type.name);
-    ctl_field_time(ctl, "created", type.created_ms);
-    if (type.deprecated)
-        ctl_field_time(ctl, "deprecated", type.deprecated_ms);
-    return rc;
+static enum prov_rc say_deprecated(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "thing type %s is %sdeprecated", ctl->args.words[0],
+                    ctl_has(&ctl->args, OPT_UNDO) ? "no longer " : "");
 }
 
 static enum prov_rc type_deprecate(struct ctl *ctl)
 {
-    const bool undo = ctl_has(&ctl->args, OPT_UNDO);
-    const enum prov_rc rc = prov_type_deprecate(&ctl->tx, ctl_word(ctl, 0), undo);
+    struct ctl_params params = ctl_params();
 
-    return rc != PROV_OK ? rc
-                         : ctl_done(ctl, "thing type %s is %sdeprecated", ctl->args.words[0],
-                                    undo ? "no longer " : "");
+    ctl_put(&params, "thingTypeName", ctl_word(ctl, 0));
+    ctl_put_flag(&params, "undoDeprecate", ctl_has(&ctl->args, OPT_UNDO));
+    return ctl_tell(ctl, "deprecateThingType", &params, say_deprecated);
+}
+
+static enum prov_rc say_deleted(struct ctl *ctl, const cJSON *data)
+{
+    (void)data;
+    return ctl_done(ctl, "thing type %s deleted", ctl->args.words[0]);
 }
 
 static enum prov_rc type_delete(struct ctl *ctl)
 {
+    const char *name = ctl->args.words[0];
     enum prov_rc rc;
 
-    ctl_hint(ctl, "`provctl type deprecate %s` first", ctl->args.words[0]);
-    ctl_hint(ctl, "`provctl thing list --type %s` shows the things of this type",
-             ctl->args.words[0]);
-    rc = prov_type_delete(&ctl->tx, ctl_word(ctl, 0));
-    if (rc == PROV_ENOTFOUND)
-        prov_buf_clear(&ctl->hint);
-    return rc != PROV_OK ? rc : ctl_done(ctl, "thing type %s deleted", ctl->args.words[0]);
+    rc = ctl_tell_one(ctl, "deleteThingType", "thingTypeName", ctl_word(ctl, 0), say_deleted);
+    if (rc == PROV_OK || rc == PROV_ENOTFOUND)
+        return rc;
+    ctl_hint(ctl, "`provctl type deprecate %s` first", name);
+    ctl_hint(ctl, "`provctl thing list --type %s` shows the things of this type", name);
+    return rc;
 }
 
 static const struct ctl_option create_options[] = {

@@ -7,10 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "connect.h"
 #include "help.h"
+#include "remote.h"
 #include "store/store_lmdb.h"
 
-#define DEFAULT_DB "/var/lib/mosquitto/provisioning"
 #define MAX_OUT (1u << 30)
 
 #ifndef PROV_VERSION
@@ -31,6 +32,8 @@ static enum ctl_exit exit_code(const struct ctl *ctl, enum prov_rc rc)
 
     if (ctl->usage)
         return CTL_EXIT_USAGE;
+    if (ctl->url != NULL && rc == PROV_EBUSY)
+        return CTL_EXIT_UNREACHABLE;
     return (size_t)rc < PROV_COUNT(codes) ? codes[rc] : CTL_EXIT_STORE;
 }
 
@@ -52,7 +55,17 @@ static enum prov_rc begin(struct ctl *ctl, enum prov_txn_kind kind)
 
 enum prov_rc ctl_begin_read(struct ctl *ctl)
 {
-    return begin(ctl, PROV_TXN_READ);
+    return ctl->remote != NULL ? PROV_OK : begin(ctl, PROV_TXN_READ);
+}
+
+enum prov_rc ctl_begin_write(struct ctl *ctl)
+{
+    return ctl->remote != NULL ? PROV_OK : begin(ctl, PROV_TXN_WRITE);
+}
+
+static bool writes(const struct ctl *ctl)
+{
+    return ctl->args.verb->access == CTL_WRITE || ctl->args.verb->access == CTL_STORE_WRITE;
 }
 
 enum prov_rc ctl_end(struct ctl *ctl)
@@ -62,7 +75,7 @@ enum prov_rc ctl_end(struct ctl *ctl)
     ctl->tx.txn = NULL;
     if (txn == NULL)
         return PROV_OK;
-    if (ctl->args.verb->access == CTL_WRITE)
+    if (writes(ctl))
         return store_result(ctl, prov_txn_commit(txn));
     prov_txn_abort(txn);
     return PROV_OK;
@@ -79,7 +92,7 @@ static bool store_is_there(const char *dir)
 
 static enum prov_rc open_store(struct ctl *ctl)
 {
-    const bool write = ctl->args.verb->access == CTL_WRITE;
+    const bool write = writes(ctl);
     const struct prov_store_lmdb_opts opts = {
         .dir = ctl->db,
         .create = write,
@@ -103,12 +116,13 @@ static enum prov_rc open_store(struct ctl *ctl)
 static enum prov_rc run_verb(struct ctl *ctl)
 {
     const struct ctl_verb *verb = ctl->args.verb;
-    enum prov_rc rc = PROV_OK;
+    enum prov_rc rc;
 
-    if (verb->access != CTL_NO_STORE)
-        rc = open_store(ctl);
+    rc = ctl_choose(ctl);
     if (rc == PROV_OK && verb->access != CTL_NO_STORE)
-        rc = begin(ctl, verb->access == CTL_WRITE ? PROV_TXN_WRITE : PROV_TXN_READ);
+        rc = ctl->url != NULL ? ctl_connect(ctl) : open_store(ctl);
+    if (rc == PROV_OK && ctl->store != NULL)
+        rc = begin(ctl, writes(ctl) ? PROV_TXN_WRITE : PROV_TXN_READ);
     if (rc == PROV_OK)
         rc = verb->run(ctl);
     if (rc == PROV_OK)
@@ -186,23 +200,28 @@ static enum prov_rc usage_error(struct ctl *ctl)
     return PROV_EINVAL;
 }
 
-/* What is missing is known by the words that the registry says it in ("there is no thing "x""). */
+/* What is missing is known by the words that the registry says it in ("there is no thing "x""), and
+ * so is an id that is none, or several. */
 static void hint_missing(struct ctl *ctl)
 {
     static const struct {
-        const char *begins, *noun;
+        const char *says, *noun, *more;
     } kinds[] = {
-        { "there is no thing \"", "thing" },
-        { "there is no thing group \"", "group" },
-        { "there is no thing type \"", "type" },
-        { "there is no policy \"", "policy" },
-        { "there is no billing group \"", "billing-group" },
-        { "there is no template \"", "template" },
+        { "there is no thing \"", "thing", "those that there are" },
+        { "there is no thing group \"", "group", "those that there are" },
+        { "there is no thing type \"", "type", "those that there are" },
+        { "there is no policy \"", "policy", "those that there are" },
+        { "there is no billing group \"", "billing-group", "those that there are" },
+        { "there is no template \"", "template", "those that there are" },
+        { "there is no CA certificate \"", "ca", "the ids; 8 or more of the first digits will do" },
+        { " CA certificate id", "ca", "the ids; 8 or more of the first digits will do" },
+        { "there is no certificate \"", "cert", "the ids; 8 or more of the first digits will do" },
+        { " certificate id", "cert", "the ids; 8 or more of the first digits will do" },
     };
 
     for (size_t i = 0; i < PROV_COUNT(kinds) && ctl->hint.n == 0; i++) {
-        if (strncmp(ctl->err.text, kinds[i].begins, strlen(kinds[i].begins)) == 0)
-            ctl_hint(ctl, "`provctl %s list` shows those that there are", kinds[i].noun);
+        if (strstr(ctl->err.text, kinds[i].says) != NULL)
+            ctl_hint(ctl, "`provctl %s list` shows %s", kinds[i].noun, kinds[i].more);
     }
 }
 
@@ -223,13 +242,10 @@ static enum prov_rc run(struct ctl *ctl, int argc, char *const argv[])
         ctl_help(&ctl->args, ctl->look.width, &ctl->out);
         return PROV_OK;
     }
-    ctl->db = ctl_opt(&ctl->args, OPT_DB);
-    if (ctl->db == NULL)
-        ctl->db = env_set("PROVCTL_DB") ? getenv("PROVCTL_DB") : DEFAULT_DB;
     rc = run_verb(ctl);
     if (rc != PROV_OK && ctl->usage)
         return usage_error(ctl);
-    if (rc == PROV_ENOTFOUND)
+    if (rc == PROV_ENOTFOUND || rc == PROV_EINVAL)
         hint_missing(ctl);
     return rc;
 }
@@ -251,6 +267,7 @@ int ctl_main(const struct ctl_io *io, int argc, char *const argv[])
         ctl_report(&ctl, rc != PROV_OK ? rc : flushed);
     else
         code = ctl.outcome;
+    ctl_remote_close(ctl.remote);
     prov_store_free(ctl.store);
     prov_buf_release(&ctl.out);
     prov_buf_release(&ctl.hint);

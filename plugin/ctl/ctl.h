@@ -21,6 +21,7 @@ enum ctl_exit {
     CTL_EXIT_CONFLICT,
     CTL_EXIT_REFUSED, /* by validation, or by the state things are in */
     CTL_EXIT_STORE,
+    CTL_EXIT_UNREACHABLE, /* the broker of --url */
 };
 
 struct ctl_io {
@@ -34,8 +35,11 @@ struct ctl {
     struct ctl_look look; /* of stdout */
     bool json, progress;  /* progress: stderr is a terminal */
     const char *db;
+    const char *url; /* NULL: the command works on the store */
+    struct ctl_remote *remote;
     struct prov_store *store;
-    struct prov_tx tx; /* begun before the verb runs, unless it is CTL_NO_STORE */
+    struct prov_tx tx; /* begun before the verb runs, unless it is CTL_NO_STORE, or goes to a
+                          broker: then only the time is of use */
     struct prov_err err;
     struct prov_buf out; /* goes to stdout once the transaction has ended well */
     struct prov_buf hint;
@@ -74,16 +78,11 @@ PROV_PRINTF(2, 3) void ctl_say(struct ctl *ctl, const char *fmt, ...);
 PROV_MUST_USE enum prov_rc ctl_answer(struct ctl *ctl, enum prov_rc rc, cJSON *doc);
 /* The same of a document that is made up to its end. */
 PROV_MUST_USE enum prov_rc ctl_answer_doc(struct ctl *ctl, struct prov_doc *d);
-/* certificateArn and certificateId, as the Register operations answer; kind: "cert", "cacert". */
-PROV_MUST_USE enum prov_rc ctl_answer_cert(struct ctl *ctl, const char *kind,
-                                           const struct prov_id *id);
-/* The answer of operations that AWS answers with an empty document: a line for people. */
+/* A line for people. PROV_OK. */
 PROV_PRINTF(2, 3) enum prov_rc ctl_done(struct ctl *ctl, const char *fmt, ...);
 /* "label   text", aligned; left out when the text is empty. */
 void ctl_field(struct ctl *ctl, const char *label, struct prov_span text);
 PROV_PRINTF(3, 4) void ctl_fieldf(struct ctl *ctl, const char *label, const char *fmt, ...);
-/* The names with commas between; "none" when there is none. */
-void ctl_field_names(struct ctl *ctl, const char *label, const struct prov_span *names, size_t n);
 void ctl_field_time(struct ctl *ctl, const char *label, int64_t at_ms);
 /* A document or another text of several lines, below what was said. */
 void ctl_block(struct ctl *ctl, struct prov_span text);
@@ -97,8 +96,9 @@ PROV_MUST_USE enum prov_rc ctl_flush(struct ctl *ctl);
 
 /* Ends the transaction for good: commits a write, ends a read. Spans out of the store die. */
 PROV_MUST_USE enum prov_rc ctl_end(struct ctl *ctl);
-/* Begins another read transaction. */
+/* Begins another one; nothing to do for a broker. A write transaction is for verbs that write. */
 PROV_MUST_USE enum prov_rc ctl_begin_read(struct ctl *ctl);
+PROV_MUST_USE enum prov_rc ctl_begin_write(struct ctl *ctl);
 
 /* ---- what commands are told -------------------------------------------------------------------
  */
@@ -108,9 +108,10 @@ struct prov_span ctl_word(const struct ctl *ctl, size_t n);
 struct prov_span ctl_value(const struct ctl *ctl, enum ctl_opt id);
 /* Was any option given that is the verb's own? */
 bool ctl_any_given(const struct ctl *ctl);
-/* Ids by 8 or more of their first digits. */
-PROV_MUST_USE enum prov_rc ctl_ca_id(struct ctl *ctl, const char *text, struct prov_id *out);
-PROV_MUST_USE enum prov_rc ctl_cert_id(struct ctl *ctl, const char *text, struct prov_id *out);
+/* For an update: not both of a pair of options of which one takes away what the other gives, and
+ * something to change at all. */
+PROV_MUST_USE enum prov_rc ctl_check_change(struct ctl *ctl, const enum ctl_opt (*pairs)[2],
+                                            size_t n);
 /* The "k=v" of an option that may be given several times. Points into argv. */
 PROV_MUST_USE enum prov_rc ctl_pairs(struct ctl *ctl, enum ctl_opt id, struct prov_attr *out,
                                      size_t max, size_t *n);

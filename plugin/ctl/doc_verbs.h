@@ -2,22 +2,43 @@
 #ifndef CTL_DOC_VERBS_H
 #define CTL_DOC_VERBS_H
 
-#include "ctl.h"
 #include "list.h"
 
-/* The columns of `version list`. */
+struct ctl_doc_kind {
+    const char *noun;                  /* "policy" */
+    const char *name, *body, *version; /* fields: "policyName", "policyDocument", … */
+    bool version_is_text;              /* in requests; in answers either will do */
+    size_t max_bytes;
+    const char *malformed; /* the error code of a document that cannot be read */
+    const char *create_op, *get_op;
+    struct ctl_list versions;
+    /* After a document was sent: warnings and hints for people. data is NULL when rc is no PROV_OK.
+     */
+    void (*look)(struct ctl *ctl, enum prov_rc rc, struct prov_span text, const cJSON *data);
+    /* What to do with a version that is not in force yet. */
+    void (*say_next)(struct ctl *ctl, uint32_t version);
+};
+
+/* For versions.columns and .row. */
 extern const struct ctl_column ctl_version_columns[];
 #define CTL_VERSION_COLUMNS 3
+void ctl_version_row(struct ctl_table *table, const cJSON *version);
 
-/* The version that is a key of PROV_LIST_VERSIONS_OF_POLICY and _TEMPLATE. */
-PROV_MUST_USE enum prov_rc ctl_key_version(struct prov_span key, uint32_t *out);
+/* Reads a file that is to become the value of kind->body. */
+PROV_MUST_USE enum prov_rc ctl_doc_read(struct ctl *ctl, const struct ctl_doc_kind *kind,
+                                        const char *file, struct prov_buf *text);
 
-/* One row of it. */
-void ctl_cell_version(struct ctl_table *table, const struct prov_version_info *version,
-                      uint32_t default_version);
+/* The verbs; their words are the name, and a file or a version. */
+enum prov_rc ctl_doc_version_create(struct ctl *ctl, const struct ctl_doc_kind *kind);
+enum prov_rc ctl_doc_version_list(struct ctl *ctl, const struct ctl_doc_kind *kind);
+enum prov_rc ctl_doc_version_show(struct ctl *ctl, const struct ctl_doc_kind *kind);
+/* Of the operation that takes name and version, and answers nothing of interest; then says "NOUN
+ * NAME: version N " and how it came out. */
+enum prov_rc ctl_doc_version_do(struct ctl *ctl, const struct ctl_doc_kind *kind, const char *op,
+                                const char *done);
 
 /* The description of one version for people, and the document below it. */
-void ctl_say_version(struct ctl *ctl, const struct prov_version_info *version,
-                     uint32_t default_version);
+enum prov_rc ctl_doc_say_version(struct ctl *ctl, const struct ctl_doc_kind *kind,
+                                 uint32_t version);
 
 #endif

@@ -122,6 +122,8 @@ static void help_verb(const struct ctl_noun *noun, const struct ctl_verb *verb, 
     if (verb->teach[0] != '\0')
         prov_buf_addf(out, "\n%s%s", verb->teach[0] == ' ' ? "Examples:\n" : "", verb->teach);
     put_options(out, "Options of every command:", ctl_global_options(), width);
+    if (verb->access == CTL_READ || verb->access == CTL_WRITE)
+        prov_buf_add_str(out, "\n`provctl help` tells the options that go with --url.\n");
 }
 
 static void help_noun(const struct ctl_noun *noun, size_t width, struct prov_buf *out)
@@ -154,23 +156,27 @@ static const char first_hour[] =
     "                                                 whose devices are let in\n"
     "  provctl explain sensor-0042                    why one was refused, and what to do\n"
     "\n"
+    "Through the broker, from another machine, as its ACL for $CONTROL/provisioning/v1 allows:\n"
+    "  provctl --url mqtts://broker.example --username ops cert list\n"
+    "\n"
     "An ID may be given as its first 8 or more digits. `-` reads a file from stdin.\n"
-    "Exit codes: 0 ok, 1 usage, 2 not found, 3 conflict, 4 refused, 5 store.\n"
+    "Exit codes: 0 ok, 1 usage, 2 not found, 3 conflict, 4 refused, 5 store, 6 no broker.\n"
     "`provctl help COMMAND` tells more of each command.\n";
 
 static void help_all(size_t width, struct prov_buf *out)
 {
-    prov_buf_add_str(out, "provctl [--db DIR] [--json] COMMAND [VERB] …\n\n");
+    prov_buf_add_str(out, "provctl [--db DIR | --url URL] [--json] COMMAND [VERB] …\n\n");
     put_wrapped(out, 0, width,
                 "Certificates, things, policies and templates of a Mosquitto broker with the "
                 "provisioning plugin. It works on the store, whether the broker runs or not; a "
-                "running broker follows at once.");
+                "running broker follows at once. With --url it goes through the broker.");
     prov_buf_add_str(out, "\nCommands:\n");
     for (size_t i = 0; i < ctl_n_nouns; i++) {
         if (!ctl_nouns[i]->hidden)
             put_row(out, prov_span_str(ctl_nouns[i]->name), 18, width, ctl_nouns[i]->summary);
     }
     put_options(out, "Options of every command:", ctl_global_options(), width);
+    put_options(out, "Options that go with --url:", ctl_connection_options(), width);
     prov_buf_add_str(out, first_hour);
 }
 

@@ -24,28 +24,20 @@ struct prov_span ctl_value(const struct ctl *ctl, enum ctl_opt id)
 bool ctl_any_given(const struct ctl *ctl)
 {
     for (size_t i = 0; i < ctl->args.n_given; i++) {
-        if (ctl_find_option(NULL, ctl->args.given[i].id) == NULL)
+        if (ctl_own_option(ctl->args.verb, ctl->args.given[i].id) != NULL)
             return true;
     }
     return false;
 }
 
-enum prov_rc ctl_ca_id(struct ctl *ctl, const char *text, struct prov_id *out)
+enum prov_rc ctl_check_change(struct ctl *ctl, const enum ctl_opt (*pairs)[2], size_t n)
 {
-    const enum prov_rc rc = prov_ca_resolve(&ctl->tx, prov_span_str(text), out);
-
-    if (rc != PROV_OK && rc != PROV_ESTORE)
-        ctl_hint(ctl, "`provctl ca list` shows the ids; 8 or more of the first digits will do");
-    return rc;
-}
-
-enum prov_rc ctl_cert_id(struct ctl *ctl, const char *text, struct prov_id *out)
-{
-    const enum prov_rc rc = prov_cert_resolve(&ctl->tx, prov_span_str(text), out);
-
-    if (rc != PROV_OK && rc != PROV_ESTORE)
-        ctl_hint(ctl, "`provctl cert list` shows the ids; 8 or more of the first digits will do");
-    return rc;
+    for (size_t i = 0; i < n; i++) {
+        if (ctl_has(&ctl->args, pairs[i][0]) && ctl_has(&ctl->args, pairs[i][1]))
+            return ctl_usage(ctl, "--%s and --%s exclude each other", ctl_opt_name(pairs[i][0]),
+                             ctl_opt_name(pairs[i][1]));
+    }
+    return ctl_any_given(ctl) ? PROV_OK : ctl_usage(ctl, "nothing to change was given");
 }
 
 enum prov_rc ctl_pairs(struct ctl *ctl, enum ctl_opt id, struct prov_attr *out, size_t max,

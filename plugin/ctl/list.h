@@ -1,36 +1,35 @@
 /*
- * list.h - `list` of anything: tables and JSON in pages, so that a million rows need no memory and
- * no long transaction.
+ * list.h - `list` of anything: an operation's pages as a table or as JSON, so that a million rows
+ * need no memory and no long transaction.
  */
 #ifndef CTL_LIST_H
 #define CTL_LIST_H
 
-#include "ctl.h"
+#include "call.h"
 #include "table.h"
 
-/* Where a row goes: cells for people, or a document for programs. Neither leaves the object out. */
-struct ctl_row {
-    struct ctl_table *table; /* NULL under --json */
-    cJSON *json;             /* what the row made; ctl_list takes it */
+/* How an operation names its pages on AWS. */
+enum ctl_pages {
+    CTL_BY_TOKEN,  /* maxResults, nextToken, nextToken */
+    CTL_BY_MARKER, /* pageSize, marker, nextMarker */
+    CTL_WHOLE,     /* all there is, at once */
 };
 
 struct ctl_list {
-    enum prov_list_kind kind;
-    struct prov_span of; /* the owner, where the kind has one */
+    const char *op;
+    const char *rows; /* the array in its answer: "certificates" */
+    enum ctl_pages pages;
+    bool ids; /* rows go by ids, so --after is one */
     const struct ctl_column *columns;
     size_t n_columns;
-    const char *json_key;   /* "certificates" */
-    const char *json_token; /* "nextMarker", "nextToken" */
-    const char *none;       /* what to tell people when there is nothing */
-    bool ids;               /* keys are ids, told as hex */
-    enum prov_rc (*row)(struct ctl *ctl, struct prov_span key, struct ctl_row *row);
+    const char *none; /* what to tell people when there is nothing */
+    void (*row)(struct ctl_table *table, const cJSON *row);
 };
 
-/* Heeds --limit and --after. Ends the transaction that the verb began. */
-PROV_MUST_USE enum prov_rc ctl_list(struct ctl *ctl, const struct ctl_list *list);
-
-/* The id that is a key of PROV_LIST_CAS, _CERTS and _CERTS_OF_CA; PROV_ESTORE when it is none. */
-PROV_MUST_USE enum prov_rc ctl_key_id(struct prov_span key, struct prov_id *out);
+/* Heeds --limit and --after. filter: what else goes with each request; released. Ends the
+ * transaction that the verb began. */
+PROV_MUST_USE enum prov_rc ctl_list(struct ctl *ctl, const struct ctl_list *list,
+                                    struct ctl_params *filter);
 
 /* For the option tables of every list verb. */
 #define CTL_LIST_OPTIONS(after)                                                                    \
@@ -39,8 +38,28 @@ PROV_MUST_USE enum prov_rc ctl_key_id(struct prov_span key, struct prov_id *out)
         OPT_AFTER, after, "only what comes behind this one: for the next page", NULL, false        \
     }
 
-/* The names or ids of one owner as one line of a description, with a count when there are more. */
+/* ---- a short list within a description --------------------------------------------------------
+ */
+
+struct ctl_short_list {
+    const char *op, *rows;
+    enum ctl_pages pages;
+    const char *of;                                             /* the field that names the owner */
+    const char *member;                                         /* of a row; NULL: it is a text */
+    void (*put)(struct prov_buf *out, struct prov_span member); /* NULL: as it is */
+};
+
+/* The first few as one line of a description. */
 PROV_MUST_USE enum prov_rc ctl_field_list(struct ctl *ctl, const char *label,
-                                          enum prov_list_kind kind, struct prov_span of);
+                                          const struct ctl_short_list *list, struct prov_span of);
+
+/* For put: the first 12 digits of an id; "cert 0123456789ab" or "group NAME" of an ARN. */
+void ctl_put_short_id(struct prov_buf *out, struct prov_span id);
+void ctl_put_target(struct prov_buf *out, struct prov_span arn);
+
+/* An array of names in an answer as one line of a description; member as above. */
+void ctl_field_array(struct ctl *ctl, const char *label, const cJSON *array, const char *member);
+/* Its first name as a cell, and how many more. */
+void ctl_cell_array(struct ctl_table *table, const cJSON *array, const char *member);
 
 #endif

@@ -5,6 +5,7 @@ static const struct {
     enum ctl_opt_kind kind;
 } names[] = {
     [OPT_DB] = { "db", CTL_VALUE },
+    [OPT_URL] = { "url", CTL_VALUE },
     [OPT_JSON] = { "json", CTL_FLAG },
     [OPT_HELP] = { "help", CTL_FLAG },
     [OPT_VERSION] = { "version", CTL_FLAG },
@@ -16,8 +17,12 @@ static const struct {
     [OPT_AUTO_REGISTER] = { "auto-register", CTL_SWITCH },
     [OPT_BILLING_GROUP] = { "billing-group", CTL_VALUE },
     [OPT_CA] = { "ca", CTL_VALUE },
+    [OPT_CAFILE] = { "cafile", CTL_VALUE },
     [OPT_CERT] = { "cert", CTL_VALUE },
+    [OPT_CERTIFICATES] = { "certificates", CTL_VALUE },
+    [OPT_CLIENT_CERT] = { "client-cert", CTL_VALUE },
     [OPT_CLIENT_ID] = { "client-id", CTL_VALUE },
+    [OPT_CLIENT_KEY] = { "client-key", CTL_VALUE },
     [OPT_DEFAULT_VERSION] = { "default-version", CTL_VALUE },
     [OPT_DESCRIPTION] = { "description", CTL_VALUE },
     [OPT_DISABLED] = { "disabled", CTL_FLAG },
@@ -26,29 +31,39 @@ static const struct {
     [OPT_EXPECTED_VERSION] = { "expected-version", CTL_VALUE },
     [OPT_FILE] = { "file", CTL_VALUE },
     [OPT_FORCE] = { "force", CTL_FLAG },
-    [OPT_FULL] = { "full", CTL_FLAG },
     [OPT_GROUP] = { "group", CTL_VALUE },
+    [OPT_HOOK] = { "hook", CTL_VALUE },
+    [OPT_KEEP_GROUPS] = { "keep-groups", CTL_FLAG },
+    [OPT_KEY] = { "key", CTL_VALUE },
     [OPT_LIMIT] = { "limit", CTL_VALUE },
+    [OPT_MESSAGE] = { "message", CTL_VALUE },
     [OPT_NO_BILLING_GROUP] = { "no-billing-group", CTL_FLAG },
     [OPT_NO_CA] = { "no-ca", CTL_FLAG },
+    [OPT_NO_HOOK] = { "no-hook", CTL_FLAG },
     [OPT_NO_TEMPLATE] = { "no-template", CTL_FLAG },
     [OPT_NO_TYPE] = { "no-type", CTL_FLAG },
     [OPT_PARAM] = { "param", CTL_VALUES },
     [OPT_PARENT] = { "parent", CTL_VALUE },
+    [OPT_PASSWORD_FILE] = { "password-file", CTL_VALUE },
     [OPT_PEM] = { "pem", CTL_FLAG },
     [OPT_PERSISTENT] = { "persistent", CTL_FLAG },
+    [OPT_REASON] = { "reason", CTL_VALUE },
     [OPT_REGION] = { "region", CTL_VALUE },
     [OPT_REPLACE] = { "replace", CTL_FLAG },
     [OPT_RESOURCE] = { "resource", CTL_VALUE },
     [OPT_SEARCHABLE] = { "searchable", CTL_VALUES },
     [OPT_SET_DEFAULT] = { "set-default", CTL_FLAG },
+    [OPT_SHARED] = { "shared", CTL_FLAG },
     [OPT_SNI_ONLY] = { "sni-only", CTL_FLAG },
     [OPT_SOURCE_IP] = { "source-ip", CTL_VALUE },
     [OPT_STATUS] = { "status", CTL_VALUE },
     [OPT_STRICT] = { "strict", CTL_FLAG },
     [OPT_TEMPLATE] = { "template", CTL_VALUE },
+    [OPT_TIMEOUT] = { "timeout", CTL_VALUE },
+    [OPT_TO] = { "to", CTL_VALUE },
     [OPT_TYPE] = { "type", CTL_VALUE },
     [OPT_UNDO] = { "undo", CTL_FLAG },
+    [OPT_USERNAME] = { "username", CTL_VALUE },
     [OPT_VERIFICATION_CERT] = { "verification-cert", CTL_VALUE },
     [OPT_WILL_TOPIC] = { "will-topic", CTL_VALUE },
 };
@@ -57,9 +72,26 @@ _Static_assert(PROV_COUNT(names) == CTL_OPTS, "an option was added without a nam
 static const struct ctl_option globals[] = {
     { OPT_DB, "DIR", "the store; PROVCTL_DB, or /var/lib/mosquitto/provisioning, when not given",
       NULL, false },
+    { OPT_URL, "URL", "go through the broker at mqtts://HOST[:PORT] instead; PROVCTL_URL does too",
+      NULL, false },
     { OPT_JSON, NULL, "one JSON document with AWS field names; errors as JSON too", NULL, false },
     { OPT_HELP, NULL, "what this command does, with examples", NULL, false },
     { OPT_VERSION, NULL, "the version of provctl", NULL, false },
+    { 0, NULL, NULL, NULL, false },
+};
+
+static const struct ctl_option connection[] = {
+    { OPT_CAFILE, "FILE", "the CA that signed the broker's certificate; else the system's", NULL,
+      false },
+    { OPT_CERT, "FILE", "your certificate; --client-cert where --cert is a device's", NULL, false },
+    { OPT_KEY, "FILE", "its key, when that is not in the same file; also --client-key", NULL,
+      false },
+    { OPT_CLIENT_CERT, "FILE", "your certificate, with every command", NULL, false },
+    { OPT_CLIENT_KEY, "FILE", "its key, with every command", NULL, false },
+    { OPT_USERNAME, "NAME", "your user; the password is in PROVCTL_PASSWORD or a file", NULL,
+      false },
+    { OPT_PASSWORD_FILE, "FILE", "the password is the first line of this file", NULL, false },
+    { OPT_TIMEOUT, "N", "seconds to wait for the broker; 10 when not given", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
 
@@ -88,6 +120,11 @@ const struct ctl_option *ctl_global_options(void)
     return globals;
 }
 
+const struct ctl_option *ctl_connection_options(void)
+{
+    return connection;
+}
+
 enum ctl_opt ctl_find_opt(const char *name, size_t n)
 {
     for (size_t i = 0; i < CTL_OPTS; i++) {
@@ -106,11 +143,18 @@ static const struct ctl_option *find_in(const struct ctl_option *options, enum c
     return NULL;
 }
 
+const struct ctl_option *ctl_own_option(const struct ctl_verb *verb, enum ctl_opt id)
+{
+    return verb != NULL ? find_in(verb->options, id) : NULL;
+}
+
 const struct ctl_option *ctl_find_option(const struct ctl_verb *verb, enum ctl_opt id)
 {
-    const struct ctl_option *found = verb != NULL ? find_in(verb->options, id) : NULL;
+    const struct ctl_option *found = ctl_own_option(verb, id);
 
-    return found != NULL ? found : find_in(globals, id);
+    if (found == NULL)
+        found = find_in(globals, id);
+    return found != NULL ? found : find_in(connection, id);
 }
 
 const struct ctl_noun *ctl_find_noun(const char *name)

@@ -210,23 +210,10 @@ enum prov_rc ctl_answer_doc(struct ctl *ctl, struct prov_doc *d)
     return ctl_answer(ctl, rc, doc);
 }
 
-enum prov_rc ctl_answer_cert(struct ctl *ctl, const char *kind, const struct prov_id *id)
-{
-    struct prov_doc d = prov_doc_start(&ctl->tx);
-
-    (void)prov_doc_put(&d, d.root, "certificateArn", prov_doc_arn_of_id(&d, kind, id));
-    prov_doc_id(&d, d.root, "certificateId", id);
-    return ctl_answer_doc(ctl, &d);
-}
-
 enum prov_rc ctl_done(struct ctl *ctl, const char *fmt, ...)
 {
     va_list args;
 
-    if (ctl->json) {
-        prov_buf_add_str(&ctl->out, "{}\n");
-        return PROV_OK;
-    }
     va_start(args, fmt);
     vsay(ctl, fmt, args);
     va_end(args);
@@ -254,16 +241,6 @@ void ctl_fieldf(struct ctl *ctl, const char *label, const char *fmt, ...)
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     ctl_field(ctl, label, prov_span_str(text));
-}
-
-void ctl_field_names(struct ctl *ctl, const char *label, const struct prov_span *names, size_t n)
-{
-    prov_buf_addf(&ctl->out, "%-*s  %s", LABEL_WIDTH, label, n == 0 ? "none" : "");
-    for (size_t i = 0; i < n; i++) {
-        prov_buf_add_str(&ctl->out, i == 0 ? "" : ", ");
-        ctl_put_text(&ctl->out, names[i]);
-    }
-    prov_buf_add_u8(&ctl->out, '\n');
 }
 
 void ctl_field_time(struct ctl *ctl, const char *label, int64_t at_ms)

@@ -55,7 +55,7 @@ void ctl_cell(struct ctl_table *t, struct prov_span text)
 void ctl_cell_styled(struct ctl_table *t, enum ctl_style style, const char *text)
 {
     cell_start(t, style);
-    prov_buf_add_str(&t->cells, text);
+    ctl_put_text(&t->cells, prov_span_str(text));
     cell_end(t);
 }
 
@@ -70,12 +70,17 @@ void ctl_cellf(struct ctl_table *t, const char *fmt, ...)
     ctl_cell(t, prov_span_str(text));
 }
 
-void ctl_cell_id(struct ctl_table *t, const struct prov_id *id)
+void ctl_cell_id(struct ctl_table *t, struct prov_span hex)
 {
-    char hex[PROV_ID_HEX + 1];
+    ctl_cell(t, prov_span(hex.p, hex.n < 12 ? hex.n : 12));
+}
 
-    prov_id_hex(id, hex);
-    ctl_cell(t, prov_span(hex, prov_id_is_zero(id) ? 0 : 12));
+void ctl_cell_status(struct ctl_table *t, struct prov_span status)
+{
+    char name[32];
+
+    (void)prov_span_copy(status, name, sizeof name);
+    ctl_cell_styled(t, ctl_style_of(name), name);
 }
 
 void ctl_cell_names(struct ctl_table *t, const struct prov_span *names, size_t n)

@@ -31,12 +31,15 @@ struct ctl_table {
 
 void ctl_table_start(struct ctl_table *t, const struct ctl_column *columns, size_t n_columns,
                      const struct ctl_look *look, struct prov_buf *out);
-/* The next cell, left to right, row by row. Escaped by ctl_put_text; an empty one shows as "-". */
+/* The next cell, left to right, row by row. Escaped by ctl_put_text, as all are; an empty one shows
+ * as "-". */
 void ctl_cell(struct ctl_table *t, struct prov_span text);
 void ctl_cell_styled(struct ctl_table *t, enum ctl_style style, const char *text);
 PROV_PRINTF(2, 3) void ctl_cellf(struct ctl_table *t, const char *fmt, ...);
-/* The first 12 digits; "-" for a zero id. */
-void ctl_cell_id(struct ctl_table *t, const struct prov_id *id);
+/* The first 12 digits of an id; "-" for none. */
+void ctl_cell_id(struct ctl_table *t, struct prov_span hex);
+/* A certificate's or CA's status, as it looks. */
+void ctl_cell_status(struct ctl_table *t, struct prov_span status);
 /* The first name, and how many more. */
 void ctl_cell_names(struct ctl_table *t, const struct prov_span *names, size_t n);
 void ctl_cell_time(struct ctl_table *t, int64_t at_ms);

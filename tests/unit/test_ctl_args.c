@@ -97,7 +97,7 @@ static void mistakes_are_told_with_what_was_meant(void **state)
         { { "cert", "show", "a", "b" }, "\"b\" is one word too many" },
         { { "init", "a", "b", "c", "d", "e", "f" }, "is one word too many" },
         { { "cert", "show", "a", "--force" }, "--force does not go with provctl cert show" },
-        { { "check", "--full" }, "--full does not go with provctl check" },
+        { { "check", "--force" }, "--force does not go with provctl check" },
     };
 
     for (size_t i = 0; i < PROV_COUNT(cases); i++) {

@@ -53,6 +53,24 @@ static void text_that_is_no_json_is_told_with_its_place(void **state)
     says(r->err, "provctl: (stdin):2:3: ");
 }
 
+/* A request could not carry it as it is. */
+static void text_that_is_no_utf8_is_told_with_its_place(void **state)
+{
+    struct rig *r = *state;
+
+    r->input = "{ \"Version\": \"2012-10-17\",\n  \"Id\": \"\xff\", \"Statement\": [] }\n";
+    ctl_fails(r, 4, "policy", "create", "p", "-");
+    says(r->err, "provctl: (stdin):2:");
+    ctl_json_code(r, 4, "policy", "create", "p", "-");
+    assert_string_equal(text_at(r, "error.code"), "MalformedPolicyException");
+    ctl_fails(r, 4, "template", "create", "t", "-");
+    says(r->err, "provctl: (stdin):2:");
+    ctl_fails(r, 4, "template", "eval", "--file", "-");
+    says(r->err, "provctl: (stdin):2:");
+    ctl_ok(r, "policy", "list");
+    assert_string_equal(r->out, "");
+}
+
 static void stdin_is_read_once_only(void **state)
 {
     struct rig *r = *state;
@@ -406,9 +424,10 @@ static void test_asks_for_what_it_needs(void **state)
     says(r->err, "iot:RetainPublish");
     ctl_fails(r, 4, TEST, "--client-id", "c", "--action", "Publish", "--resource",
               "arn:aws:iot:local:123456789012:topic/a");
-    says(r->err, "arn:aws:iot:local:000000000000:topic/");
+    says(r->err, "--resource: ARNs of this registry begin with arn:aws:iot:local:000000000000:");
     ctl_fails(r, 1, TEST, "--client-id", "c", "--action", "Publish", "--resource",
               "arn:aws:iot:local:000000000000:topicfilter/a");
+    says(r->err, "an ARN for iot:Publish is arn:aws:iot:REGION:ACCOUNT:topic/…");
     ctl_fails(r, 1, TEST, "--client-id", "c", "--action", "Publish", "--resource", "arn:aws");
     ctl_fails(r, 1, "policy", "test", "--cert", r->leaf_hex, "--action", "Connect");
     says(r->err, "--client-id ID is missing");
@@ -570,6 +589,7 @@ static void fleet_template_tells_what_the_device_is_told(void **state)
 static const struct CMUnitTest ctl_docs[] = {
     RIG_TEST(mistake_in_a_policy_is_told_with_its_place),
     RIG_TEST(text_that_is_no_json_is_told_with_its_place),
+    RIG_TEST(text_that_is_no_utf8_is_told_with_its_place),
     RIG_TEST(stdin_is_read_once_only),
     RIG_TEST(good_documents_pass_lint_without_a_store),
     RIG_TEST(doubtful_policy_is_warned_of_with_the_cure),

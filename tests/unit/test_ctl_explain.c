@@ -288,7 +288,8 @@ static void expired_certificate_would_be_refused(void **state)
     pki_free(&old);
 }
 
-static void pending_certificate_would_be_provisioned(void **state)
+/* By its CA's template or hook; otherwise it waits for somebody. */
+static void pending_certificate_would_be_provisioned_if_its_ca_says_how(void **state)
 {
     struct rig *r = *state;
     struct prov_ca ca;
@@ -301,9 +302,19 @@ static void pending_certificate_would_be_provisioned(void **state)
     rig_close(r);
     refused(r, PROV_REASON_CERT_PENDING, "dev-1", NULL);
     ctl_json(r, "explain", "dev-1");
+    assert_string_equal(text_at(r, "verdict.outcome"), "REFUSED");
+    assert_string_equal(text_at(r, "verdict.reason"), "certificate-pending");
+    r->input = TEMPLATE_TEXT;
+    ctl_ok(r, "template", "create", "t", "-", "--type", "JITP");
+    ctl_ok(r, "ca", "update", r->ca_hex, "--template", "t");
+    ctl_json(r, "explain", "dev-1");
     assert_string_equal(text_at(r, "verdict.outcome"), "PROVISIONED_ON_NEXT_TRY");
     ctl_ok(r, "explain", "dev-1");
-    says(r->out, "on its next try");
+    says(r->out, "would be provisioned now, on its next try");
+    ctl_ok(r, "ca", "update", r->ca_hex, "--no-template", "--hook", "exec:/usr/bin/true");
+    ctl_ok(r, "explain", "dev-1");
+    says(r->out, "no template, hook exec:/usr/bin/true\n");
+    says(r->out, "its CA's hook would decide now, on its next try");
 }
 
 static void unregistered_certificate_is_said_to_be_so(void **state)
@@ -356,7 +367,7 @@ static const struct CMUnitTest ctl_explain[] = {
     RIG_TEST(placeholders_stay_where_nothing_is_known),
     RIG_TEST(verdict_is_what_the_broker_would_say),
     RIG_TEST(expired_certificate_would_be_refused),
-    RIG_TEST(pending_certificate_would_be_provisioned),
+    RIG_TEST(pending_certificate_would_be_provisioned_if_its_ca_says_how),
     RIG_TEST(unregistered_certificate_is_said_to_be_so),
     RIG_TEST(status_counts_attempts_by_reason),
 };

@@ -316,7 +316,7 @@ static void eval_of_a_jitp_file_takes_the_certificates_fields(void **state)
     ctl_json(r, "template", "eval", "--file", path, "--type", "JITP", "--cert", r->leaf_file);
     assert_string_equal(text_at(r, "thingName"), "dev-1");
     assert_string_equal(text_at(r, "certificateId"), r->leaf_hex);
-    assert_string_equal(text_at(r, "templateName"), path);
+    assert_string_equal(text_at(r, "type"), "JITP");
     /* without it, somebody must give them */
     ctl_fails(r, 4, "template", "eval", "--file", path, "--type", "JITP");
     (void)snprintf(place, sizeof place, "provctl: %s:2:5: Parameters.", path);

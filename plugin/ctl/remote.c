@@ -1,0 +1,203 @@
+#include "remote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <MQTTClient.h>
+#include <openssl/rand.h>
+
+#include "core/api.h"
+#include "remote_files.h"
+#include "remote_msg.h"
+#include "remote_why.h"
+
+#define REQUEST_TOPIC "$CONTROL/provisioning/v1"
+#define ANSWER_TOPIC REQUEST_TOPIC "/response"
+#define UNREACHABLE "ServiceUnavailableException"
+
+struct ctl_remote {
+    MQTTClient client;
+    struct ctl_address to;
+    unsigned timeout_s;
+    unsigned calls;
+};
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
+
+static enum prov_rc create(struct ctl_remote *remote, struct prov_err *err)
+{
+    unsigned char random[8];
+    char id[8 + 2 * sizeof random + 1] = "provctl-";
+
+    if (RAND_bytes(random, sizeof random) != 1)
+        return prov_fail(err, PROV_EBUG, "InternalFailureException", "no random numbers to be had");
+    prov_hex(random, sizeof random, id + strlen(id));
+    if (MQTTClient_create(&remote->client, remote->to.uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL) !=
+        MQTTCLIENT_SUCCESS)
+        return prov_nomem(err);
+    return PROV_OK;
+}
+
+/* The server's certificate, and that it is for the host of the URL, is always verified. */
+static enum prov_rc connect_to(struct ctl_remote *remote, const struct ctl_remote_conf *conf,
+                               struct prov_err *err)
+{
+    MQTTClient_connectOptions options = MQTTClient_connectOptions_initializer;
+    MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
+    struct ctl_tls_watch watch;
+    enum prov_rc why = PROV_OK;
+    int rc;
+
+    tls.trustStore = conf->cafile;
+    tls.disableDefaultTrustStore = conf->cafile != NULL;
+    tls.keyStore = conf->cert;
+    tls.privateKey = conf->key;
+    tls.enableServerCertAuth = 1;
+    tls.verify = 1;
+    options.ssl = remote->to.tls ? &tls : NULL;
+    options.MQTTVersion = MQTTVERSION_3_1_1;
+    options.cleansession = 1;
+    options.connectTimeout = (int)conf->timeout_s;
+    options.username = conf->username;
+    options.password = conf->password;
+    tls.ssl_error_cb = ctl_tls_watch_error;
+    tls.ssl_error_context = &watch;
+    ctl_tls_watch_start(&watch);
+    rc = MQTTClient_connect(remote->client, &options);
+    ctl_tls_watch_stop(&watch);
+    if (rc != MQTTCLIENT_SUCCESS)
+        why = ctl_remote_why(rc, conf, &remote->to, &watch, err);
+    ctl_tls_watch_release(&watch);
+    return why;
+}
+
+enum prov_rc ctl_remote_open(const struct ctl_remote_conf *conf, struct ctl_remote **out,
+                             struct prov_err *err)
+{
+    struct ctl_remote *remote = calloc(1, sizeof *remote);
+    enum prov_rc rc;
+
+    *out = NULL;
+    if (remote == NULL)
+        return prov_nomem(err);
+    remote->timeout_s = conf->timeout_s;
+    rc = ctl_address_parse(conf->url, &remote->to, err);
+    if (rc == PROV_OK)
+        rc = ctl_remote_check_files(conf, err);
+    if (rc == PROV_OK)
+        rc = create(remote, err);
+    if (rc == PROV_OK)
+        rc = connect_to(remote, conf, err);
+    if (rc == PROV_OK)
+        *out = remote;
+    else
+        ctl_remote_close(remote);
+    return rc;
+}
+
+void ctl_remote_close(struct ctl_remote *remote)
+{
+    if (remote == NULL)
+        return;
+    if (remote->client != NULL && MQTTClient_isConnected(remote->client))
+        (void)MQTTClient_disconnect(remote->client, 1000);
+    MQTTClient_destroy(&remote->client);
+    free(remote);
+}
+
+/* ---- asking -----------------------------------------------------------------------------------
+ */
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now = { 0 };
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static enum prov_rc lost(const struct ctl_remote *remote, struct prov_err *err)
+{
+    return prov_fail(err, PROV_EBUSY, UNREACHABLE,
+                     "%s:%s closed the connection before it answered: whether the command was "
+                     "carried out is not known",
+                     remote->to.host, remote->to.port);
+}
+
+static enum prov_rc no_answer(const struct ctl_remote *remote, struct prov_err *err)
+{
+    return prov_fail(err, PROV_EBUSY, UNREACHABLE,
+                     "no answer from %s:%s within %u s. Most likely its ACL does not let you "
+                     "publish to " REQUEST_TOPIC " (a broker does not tell), or it runs "
+                     "without this plugin",
+                     remote->to.host, remote->to.port, remote->timeout_s);
+}
+
+/* The next message, whatever it is. *message NULL: none came in time. */
+static enum prov_rc receive(struct ctl_remote *remote, int64_t until_ms, char **topic,
+                            MQTTClient_message **message, struct prov_err *err)
+{
+    const int64_t left_ms = until_ms - monotonic_ms();
+    int topic_n, rc;
+
+    *topic = NULL;
+    *message = NULL;
+    if (left_ms <= 0)
+        return PROV_OK;
+    rc = MQTTClient_receive(remote->client, topic, &topic_n, message, (unsigned long)left_ms);
+    if (*message == NULL && rc != MQTTCLIENT_SUCCESS)
+        return lost(remote, err);
+    return PROV_OK;
+}
+
+static enum prov_rc await(struct ctl_remote *remote, const char *correlation, cJSON **data,
+                          struct prov_err *err)
+{
+    const int64_t until_ms = monotonic_ms() + (int64_t)remote->timeout_s * 1000;
+    MQTTClient_message *message;
+    enum prov_rc rc;
+    bool ours = false;
+    char *topic;
+
+    do {
+        rc = receive(remote, until_ms, &topic, &message, err);
+        if (rc == PROV_OK && message == NULL)
+            rc = no_answer(remote, err);
+        else if (rc == PROV_OK && strcmp(topic, ANSWER_TOPIC) == 0)
+            rc = ctl_message_read(prov_span(message->payload, (size_t)message->payloadlen),
+                                  correlation, &ours, data, err);
+        if (message != NULL)
+            MQTTClient_freeMessage(&message);
+        if (topic != NULL)
+            MQTTClient_free(topic);
+    } while (rc == PROV_OK && !ours);
+    return rc;
+}
+
+static enum prov_rc ask(struct ctl_remote *remote, struct prov_span text, struct prov_err *err)
+{
+    const int rc =
+        MQTTClient_publish(remote->client, REQUEST_TOPIC, (int)text.n, text.p, 1, 0, NULL);
+
+    return rc == MQTTCLIENT_SUCCESS ? PROV_OK : lost(remote, err);
+}
+
+enum prov_rc ctl_remote_call(struct ctl_remote *remote, const char *op, const cJSON *params,
+                             cJSON **data, struct prov_err *err)
+{
+    char correlation[CTL_MAX_CORRELATION];
+    struct prov_buf text;
+    enum prov_rc rc;
+
+    *data = NULL;
+    (void)snprintf(correlation, sizeof correlation, "%u", ++remote->calls);
+    rc = ctl_message_make(op, correlation, params, &text, err);
+    if (rc == PROV_OK)
+        rc = ask(remote, prov_buf_span(&text), err);
+    if (rc == PROV_OK)
+        rc = await(remote, correlation, data, err);
+    prov_buf_release(&text);
+    return rc;
+}
