@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <MQTTClient.h>
+#include "paho.h"
 
 #define TRIES 20
 #define PAUSE_MS 250
-#define ANSWER_MS 5000
 
 static void pause_a_little(void)
 {
@@ -24,10 +23,10 @@ static void pause_a_little(void)
     (void)nanosleep(&pause, NULL);
 }
 
-static int connect_until_in(MQTTClient client, MQTTClient_connectOptions *options)
+static int connect_until_in(MQTTClient client, const struct paho_identity *who)
 {
     for (int i = 1; i <= TRIES; i++) {
-        const int rc = MQTTClient_connect(client, options);
+        const int rc = paho_connect(client, who);
 
         if (rc == MQTTCLIENT_SUCCESS) {
             printf("try %d: in\n", i);
@@ -54,30 +53,18 @@ static int publish(MQTTClient client, const char *topic, const char *message)
 
 int main(int argc, char **argv)
 {
-    MQTTClient_connectOptions options = MQTTClient_connectOptions_initializer;
-    MQTTClient_SSLOptions ssl = MQTTClient_SSLOptions_initializer;
     MQTTClient client;
-    char uri[64];
     int failed;
 
     if (argc != 8) {
         (void)fprintf(stderr, "usage: paho_device PORT CAFILE CERT KEY CLIENT_ID TOPIC MESSAGE\n");
         return 2;
     }
-    (void)snprintf(uri, sizeof uri, "ssl://127.0.0.1:%s", argv[1]);
-    if (MQTTClient_create(&client, uri, argv[5], MQTTCLIENT_PERSISTENCE_NONE, NULL) !=
-        MQTTCLIENT_SUCCESS)
+    const struct paho_identity who = { argv[1], argv[2], argv[3], argv[4], argv[5] };
+
+    if (paho_create(&who, &client) != 0)
         return 2;
-    ssl.trustStore = argv[2];
-    ssl.keyStore = argv[3];
-    ssl.privateKey = argv[4];
-    ssl.verify = 1;
-    options.ssl = &ssl;
-    options.cleansession = 1;
-    options.MQTTVersion =
-        MQTTVERSION_3_1_1; /* otherwise a refused try becomes two, the second with 3.1 */
-    options.connectTimeout = ANSWER_MS / 1000;
-    failed = connect_until_in(client, &options) || publish(client, argv[6], argv[7]);
+    failed = connect_until_in(client, &who) || publish(client, argv[6], argv[7]);
     (void)MQTTClient_disconnect(client, ANSWER_MS);
     MQTTClient_destroy(&client);
     return failed;
