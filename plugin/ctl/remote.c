@@ -15,27 +15,45 @@
 #define REQUEST_TOPIC "$CONTROL/provisioning/v1"
 #define ANSWER_TOPIC REQUEST_TOPIC "/response"
 #define UNREACHABLE "ServiceUnavailableException"
+#define LOOK_MS 50 /* at most, from a denial to the end of waiting for an answer */
 
 struct ctl_remote {
     MQTTClient client;
     struct ctl_address to;
     unsigned timeout_s;
     unsigned calls;
+    bool denied; /* the broker's ACL does not let this user ask */
 };
 
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
+/* The PUBACK of a request. With MQTT 5 a broker tells in it what its ACL denies. */
+static void on_published(void *context, int token, int packet_type, MQTTProperties *properties,
+                         enum MQTTReasonCodes reason)
+{
+    struct ctl_remote *remote = context;
+
+    (void)token;
+    (void)packet_type;
+    (void)properties;
+    remote->denied = reason == MQTTREASONCODE_NOT_AUTHORIZED;
+}
+
 static enum prov_rc create(struct ctl_remote *remote, struct prov_err *err)
 {
+    MQTTClient_createOptions options = MQTTClient_createOptions_initializer;
     unsigned char random[8];
     char id[8 + 2 * sizeof random + 1] = "provctl-";
 
     if (RAND_bytes(random, sizeof random) != 1)
         return prov_fail(err, PROV_EBUG, "InternalFailureException", "no random numbers to be had");
     prov_hex(random, sizeof random, id + strlen(id));
-    if (MQTTClient_create(&remote->client, remote->to.uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL) !=
-        MQTTCLIENT_SUCCESS)
+    options.MQTTVersion = MQTTVERSION_5;
+    if (MQTTClient_createWithOptions(&remote->client, remote->to.uri, id,
+                                     MQTTCLIENT_PERSISTENCE_NONE, NULL,
+                                     &options) != MQTTCLIENT_SUCCESS ||
+        MQTTClient_setPublished(remote->client, remote, on_published) != MQTTCLIENT_SUCCESS)
         return prov_nomem(err);
     return PROV_OK;
 }
@@ -44,9 +62,10 @@ static enum prov_rc create(struct ctl_remote *remote, struct prov_err *err)
 static enum prov_rc connect_to(struct ctl_remote *remote, const struct ctl_remote_conf *conf,
                                struct prov_err *err)
 {
-    MQTTClient_connectOptions options = MQTTClient_connectOptions_initializer;
+    MQTTClient_connectOptions options = MQTTClient_connectOptions_initializer5;
     MQTTClient_SSLOptions tls = MQTTClient_SSLOptions_initializer;
     struct ctl_tls_watch watch;
+    MQTTResponse answer;
     enum prov_rc why = PROV_OK;
     int rc;
 
@@ -57,15 +76,16 @@ static enum prov_rc connect_to(struct ctl_remote *remote, const struct ctl_remot
     tls.enableServerCertAuth = 1;
     tls.verify = 1;
     options.ssl = remote->to.tls ? &tls : NULL;
-    options.MQTTVersion = MQTTVERSION_3_1_1;
-    options.cleansession = 1;
+    options.cleanstart = 1;
     options.connectTimeout = (int)conf->timeout_s;
     options.username = conf->username;
     options.password = conf->password;
     tls.ssl_error_cb = ctl_tls_watch_error;
     tls.ssl_error_context = &watch;
     ctl_tls_watch_start(&watch);
-    rc = MQTTClient_connect(remote->client, &options);
+    answer = MQTTClient_connect5(remote->client, &options, NULL, NULL);
+    rc = (int)answer.reasonCode;
+    MQTTResponse_free(answer);
     ctl_tls_watch_stop(&watch);
     if (rc != MQTTCLIENT_SUCCESS)
         why = ctl_remote_why(rc, conf, &remote->to, &watch, err);
@@ -126,16 +146,24 @@ static enum prov_rc lost(const struct ctl_remote *remote, struct prov_err *err)
                      remote->to.host, remote->to.port);
 }
 
-static enum prov_rc no_answer(const struct ctl_remote *remote, struct prov_err *err)
+static enum prov_rc denied(const struct ctl_remote *remote, struct prov_err *err)
 {
-    return prov_fail(err, PROV_EBUSY, UNREACHABLE,
-                     "no answer from %s:%s within %u s. Most likely its ACL does not let you "
-                     "publish to " REQUEST_TOPIC " (a broker does not tell), or it runs "
-                     "without this plugin",
-                     remote->to.host, remote->to.port, remote->timeout_s);
+    return prov_fail(err, PROV_EDENIED, "UnauthorizedException",
+                     "the broker %s:%s does not let you publish to " REQUEST_TOPIC
+                     ": its acl_file needs \"topic write " REQUEST_TOPIC "\" for your user",
+                     remote->to.host, remote->to.port);
 }
 
-/* The next message, whatever it is. *message NULL: none came in time. */
+static enum prov_rc no_answer(const struct ctl_remote *remote, struct prov_err *err)
+{
+    return prov_fail(
+        err, PROV_EBUSY, UNREACHABLE,
+        "no answer from %s:%s within %u s. Most likely it runs without this plugin, or "
+        "is very busy: whether the command was carried out is not known",
+        remote->to.host, remote->to.port, remote->timeout_s);
+}
+
+/* The next message, whatever it is. *message NULL: none yet. */
 static enum prov_rc receive(struct ctl_remote *remote, int64_t until_ms, char **topic,
                             MQTTClient_message **message, struct prov_err *err)
 {
@@ -145,8 +173,11 @@ static enum prov_rc receive(struct ctl_remote *remote, int64_t until_ms, char **
     *topic = NULL;
     *message = NULL;
     if (left_ms <= 0)
-        return PROV_OK;
-    rc = MQTTClient_receive(remote->client, topic, &topic_n, message, (unsigned long)left_ms);
+        return no_answer(remote, err);
+    rc = MQTTClient_receive(remote->client, topic, &topic_n, message,
+                            (unsigned long)(left_ms < LOOK_MS ? left_ms : LOOK_MS));
+    if (remote->denied)
+        return denied(remote, err);
     if (*message == NULL && rc != MQTTCLIENT_SUCCESS)
         return lost(remote, err);
     return PROV_OK;
@@ -163,9 +194,7 @@ static enum prov_rc await(struct ctl_remote *remote, const char *correlation, cJ
 
     do {
         rc = receive(remote, until_ms, &topic, &message, err);
-        if (rc == PROV_OK && message == NULL)
-            rc = no_answer(remote, err);
-        else if (rc == PROV_OK && strcmp(topic, ANSWER_TOPIC) == 0)
+        if (rc == PROV_OK && message != NULL && strcmp(topic, ANSWER_TOPIC) == 0)
             rc = ctl_message_read(prov_span(message->payload, (size_t)message->payloadlen),
                                   correlation, &ours, data, err);
         if (message != NULL)
@@ -178,10 +207,12 @@ static enum prov_rc await(struct ctl_remote *remote, const char *correlation, cJ
 
 static enum prov_rc ask(struct ctl_remote *remote, struct prov_span text, struct prov_err *err)
 {
-    const int rc =
-        MQTTClient_publish(remote->client, REQUEST_TOPIC, (int)text.n, text.p, 1, 0, NULL);
+    MQTTResponse sent =
+        MQTTClient_publish5(remote->client, REQUEST_TOPIC, (int)text.n, text.p, 1, 0, NULL, NULL);
+    const bool ok = (int)sent.reasonCode == MQTTCLIENT_SUCCESS;
 
-    return rc == MQTTCLIENT_SUCCESS ? PROV_OK : lost(remote, err);
+    MQTTResponse_free(sent);
+    return ok ? PROV_OK : lost(remote, err);
 }
 
 enum prov_rc ctl_remote_call(struct ctl_remote *remote, const char *op, const cJSON *params,

@@ -25,8 +25,9 @@ struct ctl_remote_conf {
  */
 PROV_MUST_USE enum prov_rc ctl_remote_open(const struct ctl_remote_conf *conf,
                                            struct ctl_remote **out, struct prov_err *err);
-/* One command. Takes nothing; the caller owns *data. No answer in time: PROV_EBUSY, saying that the
- * broker's ACL may not let this user publish to $CONTROL/provisioning/v1 (a broker does not tell).
+/*
+ * One command. Takes nothing; the caller owns *data. PROV_EDENIED: the broker's ACL does not let
+ * this user publish to $CONTROL/provisioning/v1, which MQTT 5 tells. PROV_EBUSY: no answer in time.
  */
 PROV_MUST_USE enum prov_rc ctl_remote_call(struct ctl_remote *remote, const char *op,
                                            const cJSON *params, cJSON **data, struct prov_err *err);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <MQTTClient.h>
 #include <openssl/err.h>
 
 #define UNREACHABLE "ServiceUnavailableException"
@@ -93,7 +94,7 @@ static bool alerted(const struct ctl_tls_watch *watch)
 static enum prov_rc refused(int code, const struct ctl_remote_conf *conf,
                             const struct ctl_address *to, struct prov_err *err)
 {
-    if (code != 4 && code != 5)
+    if (code != MQTTREASONCODE_BAD_USER_NAME_OR_PASSWORD && code != MQTTREASONCODE_NOT_AUTHORIZED)
         return prov_fail(err, PROV_EBUSY, UNREACHABLE,
                          "the broker %s:%s does not take connections now (CONNACK %d)", to->host,
                          to->port, code);
