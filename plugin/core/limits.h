@@ -42,7 +42,7 @@
 #define PROV_MAX_TEMPLATE_BODY 10240
 #define PROV_MAX_CERT_DER 16384 /* ours */
 #define PROV_MAX_CERT_PEM 65536
-#define PROV_MAX_JSON_DEPTH 32 /* ours */
+#define PROV_MAX_JSON_DEPTH 32          /* ours */
 #define PROV_MAX_CRL (32 * 1024 * 1024) /* ours: some 800,000 entries */
 
 /* policy variables (reference 8.6) */
