@@ -96,7 +96,7 @@ struct contact_job {
     uint64_t from_ns;
 };
 
-static void prepare(struct prov_job *base) /* worker */
+static bool prepare(struct prov_job *base) /* worker */
 {
     struct contact_job *job = (struct contact_job *)base;
     struct prov_tx tx = { NULL, maker_now_ms(), &job->err };
@@ -105,6 +105,7 @@ static void prepare(struct prov_job *base) /* worker */
     if (base->rc == PROV_OK)
         base->rc = prov_contact_prepare(job->contact, &tx);
     prov_txn_abort(tx.txn);
+    return true;
 }
 
 static enum prov_rc apply(struct prov_job *base, struct prov_txn *txn) /* writer */

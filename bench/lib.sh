@@ -1,5 +1,5 @@
-# Brokers, measurements and samples for bench/run. Sourced by it; $dir is its temporary directory, $bin where the
-# programs are.
+# Brokers, measurements, samples and the table for bench/run. Sourced by it; $dir is its temporary directory, $bin where
+# the programs are.
 # shellcheck shell=bash disable=SC2154
 
 # ---- telling ---------------------------------------------------------------------------------------
@@ -73,8 +73,14 @@ plain_listener() { printf 'listener %s 127.0.0.1\n' "$plain_port"; }
 #   stock      Mosquitto and a cafile, nothing else: everybody may do everything
 #   other      the same, but the CA of the broker's own certificate is not in the cafile
 #   dynsec     stock with dynamic-security and rules equal to bench/device-policy.json
-#   plugin     this plugin, the registry being DATABASE
+#   plugin     this plugin, the registry being DATABASE; the limits off, for few addresses and certificates are used again
+#              and again, and one CA
+#   limits     with the limits that it has when nothing is said
+#   quiet      plugin without presence events
+#   control    plugin, and an ACL file that lets everybody use the control API
+#   hooks      plugin with what $hook_lines says
 write_configuration() {
+    local limit
     {
         common_configuration
         case "$1" in
@@ -86,9 +92,19 @@ write_configuration() {
         dynsec)
             printf 'plugin %s\nplugin_opt_config_file %s\n' "$dynsec" "$dir/dynsec.json"
             ;;
-        plugin)
+        plugin | limits | quiet | control | hooks)
             printf 'plugin %s\nplugin_opt_db_path %s\nplugin_opt_other_clients allow\n' "$plugin" "$2"
             ;;
+        esac
+        case "$1" in
+        plugin | quiet | control | hooks)
+            for limit in address certificate ca; do printf 'plugin_opt_%s_per_s 0\n' "$limit"; done
+            ;;
+        esac
+        case "$1" in
+        quiet) printf 'plugin_opt_presence_events off\n' ;;
+        control) printf 'acl_file %s\n' "$dir/acl" ;;
+        hooks) printf '%s\n' "$hook_lines" ;;
         esac
     } >"$dir/$1.conf"
 }
@@ -145,13 +161,16 @@ write_dynsec() { # DEVICES DENY: what the devices have, and whether there is a D
 
 ctl() { "$bin/plugin/provctl" "$@" >/dev/null; }
 
-# A registry that takes the factory's devices, in a new directory.
-new_registry() { # DIRECTORY
+# A registry that takes the factory's devices, in a new directory; what follows are options of `ca register`.
+new_registry() { # DIRECTORY [OPTION…]
+    rm -rf "$1"
     ctl --db "$1" init
     ctl --db "$1" policy create telemetry-device bench/device-policy.json
     ctl --db "$1" template create by-cn templates/jitp-by-cn.json --type JITP
-    ctl --db "$1" ca register "$pki/ca.pem" --sni-only --active --auto-register --template by-cn
+    ctl --db "$1" ca register "$pki/ca.pem" --sni-only --active --auto-register --template by-cn "${@:2}"
 }
+# A second maker's CA in it.
+add_ca() { ctl --db "$1" ca register "$pki2/ca.pem" --sni-only --active --auto-register "${@:2}"; } # DIRECTORY [OPTION…]
 
 # use_deny yes|no: the same rules with a Deny among them, or as they were
 use_deny() {
@@ -185,11 +204,12 @@ counted() {
 }
 
 # per_operation SERIES KIND DATABASE FEW MANY PROGRAM…: two runs, the difference divided, so that starting and stopping
-# do not count. Samples SERIES.KIND, and SERIES-checks.KIND for what ACL checks have of it.
+# do not count. Samples SERIES.KIND, and SERIES-checks.KIND for what ACL checks have of it. With --quick only the longer
+# one, and the start counts.
 per_operation() {
-    local series=$1 kind=$2 database=$3 few=$4 many=$5 a b
+    local series=$1 kind=$2 database=$3 few=$4 many=$5 a='0 0' b
     shift 5
-    a=$(counted "$kind" "$database" "$@" "$few")
+    if [ "$quick" = yes ]; then few=0; else a=$(counted "$kind" "$database" "$@" "$few"); fi
     b=$(counted "$kind" "$database" "$@" "$many")
     sample "$series.$kind" "$(each "${a% *}" "${b% *}" $((many - few)))"
     sample "$series-checks.$kind" "$(each "${a#* }" "${b#* }" $((many - few)))"
@@ -234,3 +254,118 @@ compare() {
 }
 # alone WHAT SERIES PROMISE: what has no peer
 alone() { printf '| %s | | | %s | | %s |\n' "$1" "$(of "$2")" "$3"; }
+
+# What belongs to each row of bench/run.
+
+report_connect() {
+    local tls
+    for tls in $connect_tls; do
+        compare "connect, TLS $tls, instructions of the broker" "connect-$tls" "≤ $([ "$tls" = 1.3 ] && echo 0.52 || echo 0.75)"
+        compare '… stock with a cafile that lacks the CA of its own certificate' "connect-other-$tls" ''
+    done
+    compare 'connect, TLS 1.3, with the limits on' connect-limits ''
+    compare '… without presence events' connect-quiet ''
+}
+report_storm() {
+    local tls
+    for tls in 1.3 1.2; do
+        compare "storm, TLS $tls, 16 at a time: connects a second" "storm-rate-$tls" ''
+        compare '… broker CPU each, µs' "storm-cpu-$tls" ''
+        compare '… p50, ms' "storm-p50-$tls" ''
+        compare '… p99, ms' "storm-p99-$tls" ''
+        compare '… the ping of another client meanwhile, p99, ms' "storm-by-$tls" ''
+    done
+    alone 'ping of another client, p99, ms: no other load' bystander-idle ''
+    alone '… beside 200 connects a second of registered devices' bystander-known ''
+    alone '… beside 100 new devices a second, each registered and back in' bystander-new '≤ 2 ms more'
+}
+report_check() {
+    local shape
+    compare 'publish that nobody hears, QoS 0, instructions' check ''
+    compare '… what its ACL check adds, policy of 5 statements' check-added '< 400'
+    compare '… with a Deny among them' check-deny-added '< half of dynamic-security'
+    for shape in $shapes; do
+        alone "decision, policy $shape: allowed, instructions" "decide-allowed-$shape" "$([ "${shape#*-}" -lt 200 ] || echo '< 10 × 5 statements')"
+        alone '… denied' "decide-denied-$shape" ''
+        alone '… memory of the policy, kB' "decide-set-$shape" ''
+        alone '… memory of each session, bytes' "decide-session-$shape" ''
+    done
+}
+report_publish() {
+    compare 'publish, plain TCP, 20 clients to one: messages a second' fan-in '≥ 0.97'
+    compare '… broker CPU each, µs' fan-in-cpu ''
+    compare '… once a first device has registered: messages a second' fan-in-threads ''
+    compare '… broker CPU each, µs' fan-in-threads-cpu ''
+    compare 'publish, plain TCP, one client to 20: messages a second' fan-out '≥ 0.97'
+    compare '… broker CPU each, µs' fan-out-cpu ''
+    compare 'publish, TLS 1.3 with client certificates, 20 to one: messages a second' fan-in-tls '≥ 0.97'
+    compare '… broker CPU each, µs' fan-in-tls-cpu ''
+}
+report_jit() {
+    alone 'registrations a second, durable, without their handshakes' jit-pipeline '≥ 1000'
+    alone '… on storage that syncs 200 times a second' jit-pipeline-200 '≥ 1000'
+    alone '… with their handshakes: first contact, retry, in' jit-storm ''
+}
+report_million() {
+    local n
+    for n in 1000 "$devices"; do
+        alone "registry of $n devices: connect, TLS 1.3, instructions" "million-$n.plugin" "$([ "$n" = 1000 ] || echo 'within 10 % of 1000')"
+        alone '… broker CPU of a connect, µs' "million-cpu-$n" ''
+        alone '… size of the store, MB' "million-bytes-$n" "$([ "$n" = 1000 ] || echo '< 1500')"
+        alone '… anonymous memory of the broker after 2000 connects, MB' "million-anon-$n" ''
+    done
+    compare 'anonymous memory of the broker after 2000 connects, MB' million-anon '< 64 MB more'
+    compare '… of each connected device, kB' million-session ''
+}
+report_by() { # SERIES PROMISE
+    alone '… the ping of another client meanwhile, p50, ms' "$1-by50" ''
+    alone '… p99, ms' "$1-by99" "$2"
+}
+report_hooks() {
+    local kind
+    for kind in none exec list https; do
+        case "$kind" in
+        none) alone 'first contacts, 16 at a time, no hook: registrations a second' hook-none '' ;;
+        exec) alone '… hook: a program that answers at once' hook-exec '' ;;
+        list) alone '… hook: the example allow-list, a shell script' hook-list '' ;;
+        https) alone '… hook: an HTTPS service that answers at once' hook-https '' ;;
+        esac
+        alone '… each from first contact to in, p50, ms' "hook-$kind-p50" ''
+        report_by "hook-$kind" ''
+    done
+    for kind in pending hang; do
+        case "$kind" in
+        pending) alone "first contacts without a hook, beside $crowd devices of another CA that are left pending: registrations a second" beside-pending '' ;;
+        hang) alone "… beside $crowd whose hook hangs until its deadline, in all its places" beside-hang 'as beside those left pending' ;;
+        esac
+        report_by "beside-$kind" ''
+    done
+}
+report_clone() {
+    local kind
+    for kind in plugin limits; do
+        alone "one certificate from 1000 addresses, 16 at a time, limits $([ $kind = plugin ] && echo off || echo on): connects a second" "clone-$kind" ''
+        alone "… of $(pick 300 5000), refused" "clone-$kind-refused" ''
+        alone '… broker CPU each, µs' "clone-$kind-cpu" ''
+        report_by "clone-$kind" ''
+    done
+}
+report_list() {
+    alone "listCertificates, a registry of $devices, pages of 250: pages a second" list-pages ''
+    alone '… each, p50, ms' list-p50 ''
+    alone '… each, p99, ms' list-p99 ''
+    alone '… broker CPU each, µs' list-cpu ''
+    report_by list ''
+}
+report_react() {
+    alone 'CA registered by provctl, ms' react-register '≤ 50'
+    alone '… first device from then to in, refusal and retry included, ms' react-in ''
+    alone 'certificate revoked by provctl to socket closed, median, ms' react-provctl-p50 '≤ 1000'
+    alone '… longest, ms' react-provctl-max '≤ 1000'
+    report_by react-provctl ''
+    alone '… at a broker that has nothing else to do, median, ms' react-idle-p50 '≤ 1000'
+    alone '… longest, ms' react-idle-max '≤ 1000'
+    alone 'certificate revoked by the control API to socket closed, median, ms' react-control-p50 '≤ 1000'
+    alone '… longest, ms' react-control-max '≤ 1000'
+    report_by react-control ''
+}

@@ -98,7 +98,7 @@ static void begin(struct storm *s, uint64_t due_ns)
 {
     struct storm_visit *v = bench_alloc(1, sizeof *v);
 
-    while (s->busy[s->next_device])
+    while (s->busy[s->next_device] && !s->o->clone)
         s->next_device = (s->next_device + 1) % s->o->devices;
     v->device = s->next_device;
     s->busy[v->device] = true;
@@ -213,13 +213,29 @@ static void retry_later(struct storm *s, struct storm_visit *v)
     TAILQ_INSERT_TAIL(&s->wheel[(s->wheel_ms + 1 + wait_ms) % STORM_WHEEL_MS], v, at);
 }
 
+/* That a clone is not let in is what was to be seen. */
+static void count_clone(struct storm *s, struct storm_visit *v)
+{
+    TAILQ_REMOVE(&s->under_way, v, at);
+    s->active--;
+    s->turned_away++;
+    s->entered++;
+    s->entered_ns = bench_now_ns();
+    bench_progress("connected", s->entered, s->o->connects);
+    forget(s, v);
+}
+
 /* The connection has ended, or was answered with a refusal. */
 static void on_turned_away(struct storm *s, struct storm_visit *v)
 {
     const struct mqtt_report *r = mqtt_report(v->net.c);
-    const bool dropped =
-        r->secured && r->connack == -1 && (r->end == MQTT_END_EOF || r->end == MQTT_END_RESET);
+    const bool closed = r->end == MQTT_END_EOF || r->end == MQTT_END_RESET;
+    const bool dropped = r->secured && r->connack == -1 && closed;
 
+    if (s->o->clone && (closed || r->end == MQTT_END_ALERT || r->connack > 0)) {
+        count_clone(s, v);
+        return;
+    }
     if (!s->o->jit || !dropped)
         give_up(s, v, "did not get in");
     s->dropped++;

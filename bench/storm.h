@@ -17,7 +17,7 @@ struct storm_options {
     uint64_t subscribe;
     const char *pki, *filter;
     int tls_version;
-    bool jit, keep;
+    bool jit, keep, clone;
 };
 
 struct storm_visit;
@@ -27,7 +27,7 @@ struct storm {
     const struct storm_options *o;
     struct fleet fleet;
     struct net net;
-    bool *busy; /* by device: no second connect with the same client id meanwhile */
+    bool *busy; /* by device: no second connect with the same client id meanwhile, but clones' */
     size_t next_device, next_source;
     uint64_t active, leaving; /* neither in nor away; away but for the broker's closing */
     struct storm_visits under_way, held, wheel[STORM_WHEEL_MS];
@@ -35,11 +35,11 @@ struct storm {
     unsigned seed;
 
     /* ---- figures ---- */
-    uint64_t started, entered; /* connects */
+    uint64_t started, entered; /* connects; with clone: those turned away too */
     uint64_t begin_ns, entered_ns, contact_ns,
         heard_ns;             /* the start; the last: in, contact, answer */
     struct bench_times times; /* from the start of a connect, or when it was due, to its CONNACK */
-    uint64_t contacts, dropped, no_answer, at_once;
+    uint64_t contacts, dropped, no_answer, at_once, turned_away;
     unsigned attempts_max;
 };
 

@@ -216,12 +216,18 @@ static SELDOM bool is_emptied(struct prov_plugin *pl, const struct mosquitto_evt
     return false;
 }
 
-int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
+int prov_on_acl_check(int event, void *data, void *userdata)
 {
-    struct prov_session *session = prov_sessions_find(pl->sessions, ev->client);
+    const struct mosquitto_evt_acl_check *ev = data;
+    struct prov_plugin *pl = userdata;
+    struct prov_session *session;
     struct prov_span topic;
     int code;
 
+    (void)event;
+    if (!pl->ticks)
+        prov_attend(pl);
+    session = prov_sessions_find(pl->sessions, ev->client);
     if (pl->emptying != NULL && is_emptied(pl, ev))
         return MOSQ_ERR_ACL_DENIED;
 

@@ -7,8 +7,8 @@
 
 #include "plugin.h"
 
-/* The broker's result code for an ACL_CHECK event. */
-int prov_acl_check(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev);
+/* Mosquitto's callback; userdata is a struct prov_plugin. */
+int prov_on_acl_check(int event, void *data, void *userdata);
 
 /*
  * The policies of a session as the registry has them now. Barred when its certificate is not

@@ -96,7 +96,7 @@ static bool set_username(struct mosquitto *client, const struct prov_id *cert)
 }
 
 /* What is queued for the session from when its certificate was not ACTIVE is to be dropped: see
- * prov_acl_check. */
+ * prov_on_acl_check. */
 static void empty_queue(struct prov_plugin *pl, struct prov_tx *tx,
                         const struct prov_session *session)
 {

@@ -61,16 +61,6 @@ void prov_attend(struct prov_plugin *pl)
 
 /* ---- in between ------------------------------------------------------------------------------ */
 
-static int on_acl_check(int event, void *data, void *userdata)
-{
-    struct prov_plugin *pl = userdata;
-
-    (void)event;
-    if (!pl->ticks)
-        prov_attend(pl);
-    return prov_acl_check(pl, data);
-}
-
 /* Under load there are hundreds of thousands of ticks a second. The coarse clock moves some hundred
  * times. */
 static bool time_passed(struct prov_plugin *pl)
@@ -138,7 +128,7 @@ static const struct {
     bool since_2_1;
 } callbacks[] = {
     { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth, NULL, false },
-    { MOSQ_EVT_ACL_CHECK, on_acl_check, NULL, false },
+    { MOSQ_EVT_ACL_CHECK, prov_on_acl_check, NULL, false },
     { MOSQ_EVT_DISCONNECT, prov_on_disconnect, NULL, false },
     { MOSQ_EVT_TICK, on_tick, NULL, false },
     { MOSQ_EVT_RELOAD, on_reload, NULL, false },

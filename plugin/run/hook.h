@@ -2,13 +2,13 @@
  * hook.h - runs hooks: programs and HTTPS services that answer a JSON object with another, many at
  * once, on one thread of their own, each with a deadline. core/hook.h has what is said.
  *
- * A program is started with posix_spawn in a process group of its own, with a clean environment
- * (PATH, LANG; PROV_HOOK=1), signals as at login, "/" as its directory and no descriptor but its
- * standard ones: the request on stdin, the answer expected on stdout, and stderr, whose last line
- * tells what went wrong. It must lie in the configured directory, after symbolic links are
- * followed; exit status 0 means that its answer counts, which is what was written by then. At the
- * deadline, and when it has ended, the whole group is killed; what a program starts in another
- * session (setsid) is beyond that, and is not waited for.
+ * A program is started with posix_spawn in a process group of its own, nicer than the broker, with
+ * a clean environment (PATH, LANG; PROV_HOOK=1), signals as at login, "/" as its directory and no
+ * descriptor but its standard ones: the request on stdin, the answer expected on stdout, and
+ * stderr, whose last line tells what went wrong. It must lie in the configured directory, after
+ * symbolic links are followed; exit status 0 means that its answer counts, which is what was
+ * written by then. At the deadline, and when it has ended, the whole group is killed; what a
+ * program starts in another session (setsid) is beyond that, and is not waited for.
  *
  * A service gets a POST of application/json over TLS, verified by name against cafile or the
  * system's authorities; connections are kept for the next call, and a request that finds its kept

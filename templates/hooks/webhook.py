@@ -38,6 +38,7 @@ def read_names(path):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
+    disable_nagle_algorithm = True  # an answer is two small writes, of which the second would wait
 
     def do_POST(self):
         try:

@@ -16,8 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct prov_err err = { .code = NULL };
     cJSON *answer = (cJSON *)&err;
     bool ours = false;
-    const enum prov_rc rc =
-        ctl_message_read(prov_span(data, size), "7", &ours, &answer, &err);
+    const enum prov_rc rc = ctl_message_read(prov_span(data, size), "7", &ours, &answer, &err);
 
     if (rc == PROV_OK) {
         check(ours ? cJSON_IsObject(answer) : answer == NULL);
