@@ -1,6 +1,5 @@
 #include "hook_priv.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -8,6 +7,8 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+#include "thread.h"
 
 void prov_hook_lock(struct prov_hooks *hooks)
 {
@@ -118,23 +119,6 @@ void prov_hook_queue_tidy(struct prov_hooks *hooks, struct prov_hook_queue *q)
 /* ---- starting ---------------------------------------------------------------------------------
  */
 
-/* As those of the pool: the broker's signals interrupt the broker's thread and no other. SIGPIPE is
- * among those blocked, so that a hook that goes away costs an EPIPE and nothing more. */
-static bool thread_start(struct prov_hooks *hooks)
-{
-    static const int own_faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
-    sigset_t block, before;
-    bool made;
-
-    (void)sigfillset(&block);
-    for (size_t i = 0; i < PROV_COUNT(own_faults); i++)
-        (void)sigdelset(&block, own_faults[i]);
-    (void)pthread_sigmask(SIG_SETMASK, &block, &before);
-    made = pthread_create(&hooks->thread, NULL, prov_hook_main, hooks) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return made;
-}
-
 static bool make_epoll(struct prov_hooks *hooks)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
@@ -164,7 +148,7 @@ static bool start(struct prov_hooks *hooks)
         hooks->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hooks->wakeup == -1 || (hooks->epoll == -1 && !make_epoll(hooks)))
         return false;
-    hooks->started = thread_start(hooks);
+    hooks->started = prov_thread_start(&hooks->thread, prov_hook_main, hooks);
     return hooks->started;
 }
 

@@ -1,8 +1,9 @@
 #include "pool_priv.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "thread.h"
 
 #define DEFAULT_BATCH 512
 
@@ -117,34 +118,20 @@ static void *worker_main(void *arg)
 /* ---- start and stop ---------------------------------------------------------------------------
  */
 
-/*
- * Threads begin with the mask of the one that makes them. The broker's signals (and the wake) must
- * interrupt the broker's thread and no other; a fault of a thread's own stays visible to whatever
- * reports crashes.
- */
+/* What could be made stays; the rest is tried again with the next job. */
 static enum prov_rc threads_start(struct prov_pool *pool)
 {
-    static const int own_faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
-    sigset_t block, before;
-    enum prov_rc rc = PROV_OK;
-
-    (void)sigfillset(&block);
-    for (size_t i = 0; i < PROV_COUNT(own_faults); i++)
-        (void)sigdelset(&block, own_faults[i]);
-    (void)pthread_sigmask(SIG_SETMASK, &block, &before);
     if (pool->conf.store != NULL && !pool->has_writer) {
-        pool->has_writer = pthread_create(&pool->writer, NULL, prov_writer_main, pool) == 0;
+        pool->has_writer = prov_thread_start(&pool->writer, prov_writer_main, pool);
         if (!pool->has_writer)
-            rc = PROV_ENOMEM;
+            return PROV_ENOMEM;
     }
-    while (rc == PROV_OK && pool->n_workers < pool->conf.workers) {
-        if (pthread_create(&pool->workers[pool->n_workers], NULL, worker_main, pool) != 0)
-            rc = PROV_ENOMEM;
-        else
-            pool->n_workers++;
+    while (pool->n_workers < pool->conf.workers) {
+        if (!prov_thread_start(&pool->workers[pool->n_workers], worker_main, pool))
+            return PROV_ENOMEM;
+        pool->n_workers++;
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    return PROV_OK;
 }
 
 static void threads_stop(struct prov_pool *pool)
