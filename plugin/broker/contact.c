@@ -261,11 +261,16 @@ static void count(const struct contact_job *job)
 /* On to the next stage; false: there is none, or no room for it (rc tells). */
 static bool go_on(struct contact_job *job)
 {
+    enum prov_rc rc;
+
     if (job->job.rc != PROV_OK || !prov_contact_wants_hook(job->contact))
         return false;
     job->stage = STAGE_ASK;
-    job->job.rc = prov_pool_submit(job->pl->pool, &job->job);
-    return job->job.rc == PROV_OK;
+    rc = prov_pool_submit(job->pl->pool, &job->job);
+    if (rc == PROV_OK)
+        return true; /* from here on it is the pool's */
+    job->job.rc = rc;
+    return false;
 }
 
 static void done(struct prov_job *base) /* broker */
