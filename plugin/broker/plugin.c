@@ -344,9 +344,9 @@ static void stop(struct prov_plugin *pl)
     for (size_t i = 0; i < PROV_COUNT(callbacks); i++)
         (void)mosquitto_callback_unregister(pl->id, callbacks[i].event, callbacks[i].call,
                                             callbacks[i].topic);
-    prov_trust_stop(pl->trust);
     prov_hooks_stop(pl->hooks); /* what is parked comes back to the pool */
     prov_pool_free(pl->pool);
+    prov_trust_stop(pl->trust); /* first contacts held certificates with its notes on them */
     prov_hooks_free(pl->hooks);
     prov_wake_free(pl->wake);
     prov_sys_stop(pl);
