@@ -212,15 +212,21 @@ static void write_hook(struct rig *rig, const char *script)
     set_hook(rig, hook_spec);
 }
 
-static void up_with_hooks(struct rig *rig, const struct rig_spec *spec)
+static void up_with_hooks_that_take(struct rig *rig, const struct rig_spec *spec,
+                                    const char *timeout_ms)
 {
     operator_prepare(rig, spec);
     (void)tmp_path(rig->dir, "hooks", hook_dir);
     assert_int_equal(mkdir(hook_dir, 0755), 0);
     rig_add_opt(rig, "hook_dir", hook_dir);
-    rig_add_opt(rig, "hook_timeout_ms", "2000");
+    rig_add_opt(rig, "hook_timeout_ms", timeout_ms);
     rig_start(rig);
     allow_all(rig);
+}
+
+static void up_with_hooks(struct rig *rig, const struct rig_spec *spec)
+{
+    up_with_hooks_that_take(rig, spec, "2000");
 }
 
 static void hook_activates_with_the_thing_and_policies_it_names(void **state)
@@ -393,6 +399,50 @@ static void certificate_activated_while_its_hook_runs_stays_active(void **state)
     rig_down(&rig);
 }
 
+/* Each first contact that waits for its hook is under way, and half of the queue is the most that
+ * one CA may have there. */
+static void ca_whose_hook_hangs_leaves_half_of_the_queue_to_others(void **state)
+{
+    static const struct broker_opt opts[] = { { "queue_limit", "16" }, { NULL, NULL } };
+    struct pki_cert other_ca, device, other;
+    char go[TMP_PATH_MAX], script[TMP_PATH_MAX + 200];
+    unsigned started = 0, busy = 0;
+    struct rig rig;
+    struct mqtt *c;
+
+    (void)state;
+    up_with_hooks_that_take(&rig, &(struct rig_spec){ .opts = opts }, "60000");
+    (void)tmp_path(rig.dir, "go", go);
+    (void)snprintf(script, sizeof script,
+                   "until [ -e %s ]; do sleep 0.05; done; echo '{\"decision\":\"leave\"}'", go);
+    write_hook(&rig, script);
+    other_ca = pki_make(&(struct pki_spec){ .subject = "/CN=Other CA", .ca = true });
+    (void)rig_register_ca(&rig, &other_ca, true, "by-cn");
+    for (unsigned i = 0; i < 12; i++) {
+        const size_t mark = broker_log_mark(rig.broker);
+        struct rig_link link;
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "dev-%u", i);
+        device = rig_device(&rig, name);
+        link = rig_link(&rig, &device, name);
+        link.options.tls = &link.tls;
+        expect_dropped(&link.options);
+        started += broker_log_has(rig.broker, mark, "first-contact attempt=");
+        busy += broker_log_has(rig.broker, mark, "reason=busy");
+        pki_free(&device);
+    }
+    assert_int_equal(started, 8);
+    assert_int_equal(busy, 4);
+    other = pki_make(&(struct pki_spec){ .subject = "/CN=other", .issuer = &other_ca });
+    c = rig_join(&rig, &other, "other");
+    make_file(go);
+    mqtt_free(c);
+    pki_free(&other);
+    pki_free(&other_ca);
+    rig_down(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +456,7 @@ int main(void)
         cmocka_unit_test(hook_that_leaves_has_its_device_announced),
         cmocka_unit_test(program_outside_hook_dir_is_not_run),
         cmocka_unit_test(certificate_activated_while_its_hook_runs_stays_active),
+        cmocka_unit_test(ca_whose_hook_hangs_leaves_half_of_the_queue_to_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
