@@ -113,6 +113,75 @@ static void answer_is_lost_with_the_session_that_asked(void **state)
     rig_down(&rig);
 }
 
+static const cJSON *first_of(const cJSON *answer)
+{
+    return cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "responses"), 0);
+}
+
+/* While somebody else writes to the store, answers wait; and the broker gives the memory of who has
+ * gone to who comes. */
+static void late_answer_reaches_nobody_in_the_place_of_who_asked(void **state)
+{
+    enum { GUESTS = 8 };
+    struct mqtt *guests[GUESTS], *op;
+    struct prov_tx tx;
+    struct rig rig;
+
+    (void)state;
+    operator_up(&rig, &(struct rig_spec){ 0 });
+    tx = rig_begin(&rig, PROV_TXN_WRITE);
+    op = operator_connect(&rig, "operator");
+    operator_send(op, "{\"commands\":[{\"command\":\"createThing\",\"thingName\":\"a\"}]}");
+    mqtt_free(op);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "guest-%u", i);
+        guests[i] = operator_connect_as(&rig, "guest", name);
+    }
+    rig_end(&tx);
+    op = operator_connect(&rig, "operator");
+    while (!rig_has_thing(&rig, "a"))
+        assert_true(mqtt_ping(op));
+    for (unsigned i = 0; i < 3; i++) /* behind it in every queue there is */
+        operator_do(op, "{\"command\":\"createThing\",\"thingName\":\"b\"}");
+    for (unsigned i = 0; i < GUESTS; i++) {
+        expect_silence(guests[i], NULL);
+        mqtt_free(guests[i]);
+    }
+    mqtt_free(op);
+    rig_down(&rig);
+}
+
+static void too_many_requests_are_refused_at_once_and_the_others_answered(void **state)
+{
+    enum { REQUESTS = 70, TAKEN = 64 };
+    struct prov_tx tx;
+    struct mqtt *op;
+    struct rig rig;
+    cJSON *answer;
+
+    (void)state;
+    operator_up(&rig, &(struct rig_spec){ 0 });
+    op = operator_connect(&rig, "operator");
+    tx = rig_begin(&rig, PROV_TXN_WRITE); /* the broker's writer waits */
+    for (unsigned i = 0; i < REQUESTS; i++)
+        operator_send(op, "{\"commands\":[{\"command\":\"createThing\",\"thingName\":\"a\"}]}");
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        if (i == REQUESTS - TAKEN)
+            rig_end(&tx);
+        answer = operator_answer(op);
+        if (i < REQUESTS - TAKEN)
+            assert_string_equal(operator_text(first_of(answer), "errorCode"),
+                                "ThrottlingException");
+        else
+            assert_null(cJSON_GetObjectItemCaseSensitive(first_of(answer), "error"));
+        cJSON_Delete(answer);
+    }
+    mqtt_free(op);
+    rig_down(&rig);
+}
+
 static void call_without_the_acl_changes_and_answers_nothing(void **state)
 {
     static const char message[] =
@@ -188,12 +257,10 @@ static void what_cannot_be_read_is_answered_with_an_error(void **state)
     op = operator_connect(&rig, "operator");
     for (size_t i = 0; i < PROV_COUNT(rows); i++) {
         cJSON *answer;
-        const cJSON *one;
 
         operator_send(op, rows[i].message);
         answer = operator_answer(op);
-        one = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "responses"), 0);
-        assert_string_equal(operator_text(one, "errorCode"), rows[i].code);
+        assert_string_equal(operator_text(first_of(answer), "errorCode"), rows[i].code);
         cJSON_Delete(answer);
     }
     mqtt_free(op);
@@ -218,6 +285,7 @@ static void oversized_request_is_refused_and_the_next_one_works(void **state)
                                                               .qos = 1 }),
                      0);
     answer = operator_answer(op);
+    assert_string_equal(operator_text(first_of(answer), "errorCode"), "InvalidRequestException");
     cJSON_Delete(answer);
     cJSON_Delete(operator_call(op, "{\"command\":\"listThings\"}"));
     mqtt_free(op);
@@ -252,6 +320,8 @@ int main(void)
         cmocka_unit_test(batch_runs_in_order_and_a_failing_command_undoes_itself_alone),
         cmocka_unit_test(answers_reach_nobody_who_did_not_ask),
         cmocka_unit_test(answer_is_lost_with_the_session_that_asked),
+        cmocka_unit_test(late_answer_reaches_nobody_in_the_place_of_who_asked),
+        cmocka_unit_test(too_many_requests_are_refused_at_once_and_the_others_answered),
         cmocka_unit_test(call_without_the_acl_changes_and_answers_nothing),
         cmocka_unit_test(device_cannot_call_it_whatever_its_policy_says),
         cmocka_unit_test(what_cannot_be_read_is_answered_with_an_error),

@@ -399,6 +399,11 @@ static void queue_of_a_device_ends_with_its_certificate(void **state)
     expect_silence(c, NULL); /* neither what came before nor after */
     assert_int_equal(publish(w.c, "q/2", false), 0);
     expect_message(c, "q/2", "x");
+    assert_true(mqtt_goodbye(c));
+    mqtt_free(c);
+    assert_int_equal(publish(w.c, "q/3", false), 0); /* once emptied, it is a queue as any other */
+    c = come_back(&w, &away);
+    expect_message(c, "q/3", "x");
     tx = rig_begin(&w.rig, PROV_TXN_READ);
     rig_ok(&tx, prov_client_get(&tx, PROV_LIT("dev-2"), &id));
     prov_txn_abort(tx.txn);

@@ -295,6 +295,7 @@ static void decision_made_elsewhere_meanwhile_stands(void **state)
         reg_commit(r);
         answered(&s, r, "{'decision':'reject'}");
         assert_outcome(&s, r, rows[i].reason, rows[i].now, "");
+        assert_false(s.contact->announce);
         scene_free(&s);
     }
 }
