@@ -1,5 +1,6 @@
 #include "ident.h"
 
+#include "ident_priv.h"
 #include "limits.h"
 #include "ossl.h"
 
@@ -83,16 +84,22 @@ struct gathering {
     size_t serial_n, subject_n, issuer_n; /* the text starts with these three */
 };
 
-/* Takes back what was added from `at` on, unless it is text that a variable can stand for. */
-static bool keep_text(struct prov_buf *text, size_t at)
+/* Is there text from `at` on, and all of it such as a variable can stand for? */
+static bool is_text(const struct prov_buf *text, size_t at)
 {
     struct prov_span s;
 
-    if (text->rc == PROV_OK && text->n > at) {
-        s = prov_span(text->p + at, text->n - at);
-        if (memchr(s.p, 0, s.n) == NULL && prov_utf8_valid(s))
-            return true;
-    }
+    if (text->rc != PROV_OK || text->n <= at)
+        return false;
+    s = prov_span(text->p + at, text->n - at);
+    return memchr(s.p, 0, s.n) == NULL && prov_utf8_valid(s);
+}
+
+/* Takes back what was added from `at` on, unless it is text. */
+static bool keep_text(struct prov_buf *text, size_t at)
+{
+    if (is_text(text, at))
+        return true;
     text->n = at;
     return false;
 }
@@ -141,21 +148,26 @@ static void add_wide(struct prov_buf *out, struct prov_span s, unsigned width, u
  * Not ASN1_STRING_to_UTF8: it cannot tell "no text" from "no memory", and a value that goes missing
  * for want of memory would make a Deny statement miss.
  */
+bool ident_add_text(struct prov_buf *out, int tag, struct prov_span s)
+{
+    const size_t at = out->n;
+    size_t i = 0;
+
+    while (i < PROV_COUNT(forms) && forms[i].type != tag)
+        i++;
+    if (i == PROV_COUNT(forms))
+        return false;
+    if (forms[i].width == 0)
+        prov_buf_add(out, s);
+    else if (s.n % forms[i].width == 0)
+        add_wide(out, s, forms[i].width, forms[i].max);
+    return s.n == 0 || out->rc != PROV_OK || is_text(out, at);
+}
+
 static void add_string(struct prov_buf *out, const ASN1_STRING *str)
 {
-    const struct prov_span s =
-        prov_span(ASN1_STRING_get0_data(str), (size_t)ASN1_STRING_length(str));
-    const int type = ASN1_STRING_type(str);
-
-    for (size_t i = 0; i < PROV_COUNT(forms); i++) {
-        if (forms[i].type != type)
-            continue;
-        if (forms[i].width == 0)
-            prov_buf_add(out, s);
-        else if (s.n % forms[i].width == 0)
-            add_wide(out, s, forms[i].width, forms[i].max);
-        return;
-    }
+    (void)ident_add_text(out, ASN1_STRING_type(str),
+                         prov_span(ASN1_STRING_get0_data(str), (size_t)ASN1_STRING_length(str)));
 }
 
 static void add_name(struct prov_buf *out, const X509_NAME *name)

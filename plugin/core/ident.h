@@ -124,6 +124,9 @@ enum prov_cert_fault {
     PROV_CERT_FAULTS
 };
 
+/* "it has expired"; never NULL. */
+const char *prov_cert_fault_text(enum prov_cert_fault fault);
+
 /* Reads only what OpenSSL parsed already. now_s is seconds since 1970. */
 enum prov_cert_fault prov_cert_check_leaf(X509 *leaf, int64_t now_s);
 enum prov_cert_fault prov_cert_check_ca(X509 *ca, int64_t now_s);

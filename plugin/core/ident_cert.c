@@ -213,6 +213,33 @@ enum prov_rc prov_ident_encode_pem(const X509 *cert, struct prov_buf *out)
 /* ---- checks -----------------------------------------------------------------------------------
  */
 
+static const char *const fault_texts[] = {
+    [PROV_CERT_GOOD] = "good",
+    [PROV_CERT_KEY_WEAK] =
+        "its key is too weak: RSA needs 2048 bits, EC one of P-256, P-384, P-521",
+    [PROV_CERT_KEY_KIND] = "its key is neither RSA nor EC",
+    [PROV_CERT_SIGNATURE_ALG] =
+        "it is signed with an algorithm that is not accepted (SHA-1, MD5 …)",
+    [PROV_CERT_MALFORMED] = "an extension of it, or its validity, cannot be read",
+    [PROV_CERT_VERSION] = "it is not an X.509 version 3 certificate",
+    [PROV_CERT_IS_CA] = "it is a CA certificate",
+    [PROV_CERT_NOT_CA] = ("it is no CA certificate: basicConstraints CA:TRUE and, where keyUsage "
+                          "is given, keyCertSign are needed"),
+    [PROV_CERT_USAGE] = "its keyUsage or extendedKeyUsage does not allow client authentication",
+    [PROV_CERT_CRITICAL] = "it has a critical extension that is not understood here",
+    [PROV_CERT_NOT_YET_VALID] = "it is not valid yet",
+    [PROV_CERT_EXPIRED] = "it has expired",
+};
+
+_Static_assert(PROV_COUNT(fault_texts) == PROV_CERT_FAULTS, "a fault was added without a text");
+
+const char *prov_cert_fault_text(enum prov_cert_fault fault)
+{
+    const char *text = (size_t)fault < PROV_COUNT(fault_texts) ? fault_texts[fault] : NULL;
+
+    return text != NULL ? text : "it is not good enough";
+}
+
 static bool seconds(const ASN1_TIME *when, int64_t *out)
 {
     struct tm tm;
