@@ -34,7 +34,11 @@
 #define PROV_MAX_VERSIONS 5           /* of a policy or a template */
 #define PROV_MAX_TEMPLATES 256
 #define PROV_MAX_CAS_PER_SUBJECT 10
-#define PROV_MAX_CERT_CLIENTS 256 /* ours: client ids with a session remembered per certificate */
+#define PROV_MAX_CERT_CLIENTS 256   /* ours: client ids with a session remembered per certificate */
+#define PROV_MAX_CLAIM_TEMPLATES 16 /* ours, and those below */
+#define PROV_MAX_CLAIM_NETWORKS 16
+#define PROV_MAX_CLAIM_PARAMETERS 8   /* with an allow list */
+#define PROV_MAX_CLAIM_VALUES 1000000 /* on the allow lists of one claim */
 
 /* documents, in bytes */
 #define PROV_MAX_POLICY_DOC 2048   /* without white space */

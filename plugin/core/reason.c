@@ -89,9 +89,10 @@ static const struct prov_reason_info table[] = {
                                    PROV_STEP_CERTIFICATE, false,
                                    "The certificate is recorded as PENDING_ACTIVATION and waits to "
                                    "be activated.",
-                                   "Give its CA a template (`provctl ca update CA --template "
-                                   "NAME`), or activate it: `provctl cert update CERTIFICATE "
-                                   "--status ACTIVE`." },
+                                   "If a claim obtained it, its device must register a thing with "
+                                   "it first. If a CA signed it, give that CA a template (`provctl "
+                                   "ca update CA --template NAME`), or activate it: `provctl cert "
+                                   "update CERTIFICATE --status ACTIVE`." },
     [PROV_REASON_ALTERED] = { "certificate-altered", "CertificateValidationException",
                               PROV_STEP_CERTIFICATE, false,
                               "The certificate is a registered one whose signature was written "
@@ -193,6 +194,94 @@ static const struct prov_reason_info table[] = {
                                   "A revocation list of its CA names the certificate.",
                                   "Issue the device a new certificate; `provctl ca show CA` tells "
                                   "which list was imported." },
+    [PROV_REASON_BAD_REQUEST] = { "bad-request", "InvalidRequestException", PROV_STEP_REQUEST,
+                                  false, "The payload of a provisioning request cannot be used.",
+                                  "The detail says where; the device's program must send what the "
+                                  "operation takes." },
+    [PROV_REASON_BAD_CSR] = { "bad-csr", "InvalidRequestException", PROV_STEP_ISSUE, false,
+                              "The certificate signing request is not one to certify.",
+                              "The detail says why. Make the device sign its request with the key "
+                              "that it asks for: RSA of 2048 bits or more, or EC on P-256, P-384 "
+                              "or P-521." },
+    [PROV_REASON_BAD_TOKEN] = { "bad-token", "InvalidCertificateOwnershipToken", PROV_STEP_CLAIM,
+                                false,
+                                "The certificate ownership token is not good for this claim, or "
+                                "not any more.",
+                                "The device must create a certificate again and register with the "
+                                "token that comes with it, within token_ttl_s and over a "
+                                "connection of the same claim." },
+    [PROV_REASON_CLAIM_SUSPENDED] = { "claim-suspended", "AccessDeniedException", PROV_STEP_CLAIM,
+                                      false,
+                                      "The claim is suspended: nothing can be provisioned with it.",
+                                      "Find out who uses it: `provctl claim show CERTIFICATE`. If "
+                                      "all is well, `provctl claim resume CERTIFICATE`; if it was "
+                                      "stolen, `provctl cert update CERTIFICATE --status "
+                                      "REVOKED`." },
+    [PROV_REASON_CLAIM_SPENT] = { "claim-spent", "AccessDeniedException", PROV_STEP_CLAIM, false,
+                                  "As many things were registered with the claim as it is good "
+                                  "for.",
+                                  "If more are to come: `provctl claim limit CERTIFICATE --uses "
+                                  "N`." },
+    [PROV_REASON_CLAIM_RATE] = { "claim-rate", "ThrottlingException", PROV_STEP_CLAIM, true,
+                                 "Certificates were asked for faster than the claim may have them.",
+                                 "If it is well meant, raise the limit that the detail names; the "
+                                 "device gets its certificate when it asks again later." },
+    [PROV_REASON_CLAIM_WINDOW] = { "claim-window", "AccessDeniedException", PROV_STEP_CLAIM, false,
+                                   "The claim may not be used at this time.",
+                                   "Change its window: `provctl claim limit CERTIFICATE --from "
+                                   "TIME --until TIME`." },
+    [PROV_REASON_CLAIM_NETWORK] = { "claim-network", "AccessDeniedException", PROV_STEP_CLAIM,
+                                    false, "The claim may not be used from this address.",
+                                    "If the address is one of yours: `provctl claim limit "
+                                    "CERTIFICATE --network CIDR`, with all that it is to have." },
+    [PROV_REASON_CLAIM_TEMPLATE] = { "claim-template", "AccessDeniedException", PROV_STEP_CLAIM,
+                                     false, "The claim is not for this template.",
+                                     "If it is to be: `provctl claim limit CERTIFICATE --template "
+                                     "NAME`, with all that it is to have." },
+    [PROV_REASON_CLAIM_PARAMETER] = { "claim-parameter", "AccessDeniedException", PROV_STEP_CLAIM,
+                                      false,
+                                      "A parameter's value is not on the claim's allow list.",
+                                      "If the device is one of yours: `provctl claim allow "
+                                      "CERTIFICATE PARAMETER VALUE`." },
+    [PROV_REASON_CLAIM_THING] = { "claim-thing", "AccessDeniedException", PROV_STEP_CLAIM, false,
+                                  "A device may renew the certificate of its own thing alone, and "
+                                  "asked for another's.",
+                                  "If one device is to take another's place, let the template not "
+                                  "retire (`provctl template update NAME --retire-previous off`), "
+                                  "or give it a claim of its own: `provctl claim create "
+                                  "TEMPLATE`." },
+    [PROV_REASON_NO_ISSUER] = { "no-issuer", "ServiceUnavailableException", PROV_STEP_ISSUE, true,
+                                "There is nobody here to issue certificates.",
+                                "Make an issuer: `provctl issuer create`; or name one with the "
+                                "options issuer_cert and issuer_key." },
+    [PROV_REASON_ISSUER_FAILED] = { "issuer-failed", "InternalFailureException", PROV_STEP_ISSUE,
+                                    true, "The issuer's key could not be used.",
+                                    "The detail says why. For a PKCS#11 token: is it there, and "
+                                    "its PIN right?" },
+    [PROV_REASON_PROVIDER_FAILED] = { "provider-failed", "InternalFailureException",
+                                      PROV_STEP_ISSUE, true,
+                                      "The certificate provider gave no certificate, or one that "
+                                      "is not an answer to the request.",
+                                      "The detail says why. Try the hook by hand with a request as "
+                                      "docs/guide.md shows it." },
+    [PROV_REASON_TEMPLATE_TYPE] = { "template-type", "InvalidRequestException", PROV_STEP_TEMPLATE,
+                                    false,
+                                    "The template is not for devices to name: it is of type JITP.",
+                                    "Create one of type FLEET_PROVISIONING." },
+    [PROV_REASON_PRE_HOOK_FAILED] = { "pre-provisioning-hook-failed", "AccessDeniedException",
+                                      PROV_STEP_TEMPLATE, true,
+                                      "The template's pre-provisioning hook gave no answer that "
+                                      "counts.",
+                                      "The detail says what happened instead. Run the hook by hand "
+                                      "with a request as docs/guide.md shows it." },
+    [PROV_REASON_PRE_HOOK_REJECTED] = { "pre-provisioning-hook-rejected", "AccessDeniedException",
+                                        PROV_STEP_TEMPLATE, false,
+                                        "The template's pre-provisioning hook did not allow it.",
+                                        "If the hook was wrong, correct it; the device may ask "
+                                        "again with the same token." },
+    [PROV_REASON_ISSUED] = { "issued", "", PROV_STEP_ISSUE, false,
+                             "A certificate was issued for the claim; it waits to be registered.",
+                             "Nothing: its device registers a thing with it next." },
 };
 _Static_assert(PROV_COUNT(table) == PROV_REASONS, "a reason was added without a row");
 
@@ -204,10 +293,16 @@ const struct prov_reason_info *prov_reason_info(enum prov_reason reason)
 const char *prov_step_name(enum prov_step step)
 {
     static const char *const names[] = {
-        [PROV_STEP_HANDSHAKE] = "handshake",     [PROV_STEP_ISSUER] = "issuer",
-        [PROV_STEP_CERTIFICATE] = "certificate", [PROV_STEP_CONNECT] = "connect",
-        [PROV_STEP_REGISTER] = "register",       [PROV_STEP_TEMPLATE] = "template",
+        [PROV_STEP_HANDSHAKE] = "handshake",
+        [PROV_STEP_ISSUER] = "issuer",
+        [PROV_STEP_CERTIFICATE] = "certificate",
+        [PROV_STEP_CONNECT] = "connect",
+        [PROV_STEP_REGISTER] = "register",
+        [PROV_STEP_TEMPLATE] = "template",
         [PROV_STEP_POLICY] = "policy",
+        [PROV_STEP_REQUEST] = "request",
+        [PROV_STEP_CLAIM] = "claim",
+        [PROV_STEP_ISSUE] = "issue",
     };
     _Static_assert(PROV_COUNT(names) == PROV_STEPS, "a step was added without a name");
 

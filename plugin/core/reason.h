@@ -18,6 +18,9 @@ enum prov_step {
     PROV_STEP_REGISTER,    /* being recorded */
     PROV_STEP_TEMPLATE,    /* being provisioned */
     PROV_STEP_POLICY,      /* what it may do */
+    PROV_STEP_REQUEST,     /* what it asks for */
+    PROV_STEP_CLAIM,       /* what its claim may provision */
+    PROV_STEP_ISSUE,       /* being given a certificate */
     PROV_STEPS
 };
 
@@ -73,6 +76,26 @@ enum prov_reason {
     /* certificate */
     PROV_REASON_CERT_DELETED,
     PROV_REASON_CERT_LISTED,
+    /* fleet provisioning: requests, claims, issuing */
+    PROV_REASON_BAD_REQUEST,
+    PROV_REASON_BAD_CSR,
+    PROV_REASON_BAD_TOKEN,
+    PROV_REASON_CLAIM_SUSPENDED,
+    PROV_REASON_CLAIM_SPENT,
+    PROV_REASON_CLAIM_RATE,
+    PROV_REASON_CLAIM_WINDOW,
+    PROV_REASON_CLAIM_NETWORK,
+    PROV_REASON_CLAIM_TEMPLATE,
+    PROV_REASON_CLAIM_PARAMETER,
+    PROV_REASON_CLAIM_THING,
+    PROV_REASON_NO_ISSUER,
+    PROV_REASON_ISSUER_FAILED,
+    PROV_REASON_PROVIDER_FAILED,
+    PROV_REASON_TEMPLATE_TYPE,
+    PROV_REASON_PRE_HOOK_FAILED,
+    PROV_REASON_PRE_HOOK_REJECTED,
+    /* not refusals */
+    PROV_REASON_ISSUED,
     PROV_REASONS
 };
 

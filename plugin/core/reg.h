@@ -27,6 +27,11 @@ enum reg_table {
     REG_ATTEMPT,      /* attempt id (8, big-endian) -> attempt */
     REG_REVOKED,      /* prov_ca.authority (32), serial number's DER content -> reason (1; RFC 5280
                          5.3.1), thisUpdate of the list that first said so (8, big-endian, s) */
+    REG_DUE,   /* when (8, big-endian, ms), what (1: reg_due), certificate id (32) -> reg_token
+                  of a token, otherwise nothing */
+    REG_CLAIM, /* certificate id -> prov_claim, less the id */
+    REG_CLAIM_VALUE, /* certificate id (32), parameter, NUL, 16 bytes of SHA-256 of the value -> the
+                        value */
     REG_TABLES
 };
 
@@ -41,8 +46,17 @@ enum reg_link {
     REG_THING_OF_TYPE = 't',
     REG_THING_OF_BILLING = 'b',
     REG_CLIENT_OF_CERT = 'i',
-    REG_CERT_OF_SIGNED = 'u',  /* owner: 16 bytes of the hash of what the issuer signed */
-    REG_CA_OF_AUTHORITY = 'k', /* owner: prov_ca.authority */
+    REG_CERT_OF_SIGNED = 'u',      /* owner: 16 bytes of the hash of what the issuer signed */
+    REG_CA_OF_AUTHORITY = 'k',     /* owner: prov_ca.authority */
+    REG_CLAIM_OF_TEMPLATE = 'l',   /* limited to it: certificates with limits, and temporary ones */
+    REG_REPLACEMENT_OF_CERT = 'n', /* member: the certificate whose prov_cert.replaces is owner */
+};
+
+/* What is due; a byte of REG_DUE's keys, so part of the store's format. */
+enum reg_due {
+    REG_DUE_CLAIM = 'c',  /* a temporary certificate's end */
+    REG_DUE_RETIRE = 'r', /* prov_cert.retire_ms */
+    REG_DUE_TOKEN = 't',  /* prov_cert.token_ms */
 };
 
 #define REG_INVALID "InvalidRequestException"
@@ -112,7 +126,7 @@ void reg_remove(struct prov_span *list, size_t *n, struct prov_span item);
 extern const struct prov_record reg_settings_record, reg_counts_record, reg_ca_record,
     reg_cert_record, reg_thing_record, reg_type_record, reg_group_record, reg_billing_record,
     reg_policy_record, reg_template_record, reg_version_record, reg_change_record,
-    reg_attempt_record;
+    reg_attempt_record, reg_token_record, reg_claim_record;
 
 /* Versioned documents: what policies and templates have in common (reg_doc.c). */
 struct reg_doc_kind {
@@ -164,15 +178,90 @@ enum prov_rc reg_der_add(struct prov_tx *tx, struct prov_span der, int64_t *numb
 /* With it the entry that twins are known by. Without its DER there is no finding that entry. */
 enum prov_rc reg_der_forget(struct prov_tx *tx, const struct prov_cert *cert);
 
+/* Steps from the front of *p, of *n bytes, into the content of a value of this tag and class, which
+ * then are *p and *n; false, and nothing moved, when there is no such value. */
+bool reg_der_enter(const unsigned char **p, size_t *n, int tag, int class);
+/* prov_ident_signed_id of a certificate's DER as it is, without decoding it. PROV_EINVAL when it is
+ * none. */
+enum prov_rc reg_der_signed_id(struct prov_tx *tx, struct prov_span der, struct prov_id *out);
+
 /* Little of a certificate's record, for those who look at a million of them. */
 struct reg_cert_brief {
     struct prov_id ca_id;
     uint32_t status;
     int64_t der_number;
+    struct prov_span claim_template;
 };
+extern const struct prov_record reg_cert_brief_record;
+/* prov_cert_get for those whom a damaged record must not stop: that, too, is PROV_ENOTFOUND,
+ * without a message. */
+enum prov_rc reg_cert_find(struct prov_tx *tx, const struct prov_id *id, struct prov_cert *out);
 /* PROV_ENOTFOUND without a message. */
 enum prov_rc reg_cert_brief(struct prov_tx *tx, const struct prov_id *id,
                             struct reg_cert_brief *out);
+
+/* Is the certificate, or one with the same signed part, there? PROV_ECONFLICT and which, in words.
+ */
+enum prov_rc reg_cert_is_new(struct prov_tx *tx, const struct prov_id *signed_id);
+/* A certificate that was made here: fills in what `made` tells of it, and files it (reg_made.c).
+ * cert->id is filled in as soon as it is known. */
+enum prov_rc reg_made_add(struct prov_tx *tx, const struct prov_made_cert *made,
+                          struct prov_cert *cert);
+/* Files a new certificate: *cert but for its der_number, which it gets. */
+enum prov_rc reg_cert_add(struct prov_tx *tx, struct prov_cert *cert, struct prov_span der,
+                          const struct prov_id *signed_id);
+/* All that is known of it goes, whatever its status; it must have neither things nor policies. */
+enum prov_rc reg_cert_remove(struct prov_tx *tx, const struct prov_cert *cert);
+/* Temporary certificates have no things and no policies: to do what is refused, in words. */
+enum prov_rc reg_cert_lasting(struct prov_tx *tx, const struct prov_cert *cert, const char *to_do);
+/* From all its things; all its policies, counted in *lost. */
+enum prov_rc reg_leave_things(struct prov_tx *tx, const struct prov_id *cert);
+enum prov_rc reg_lose_policies(struct prov_tx *tx, const struct prov_id *cert, size_t *lost);
+
+/* What is due when (reg_due.c). */
+#define REG_DUE_KEY (8 + 1 + PROV_ID_LEN)
+struct prov_span reg_due_key(int64_t at_ms, enum reg_due what, const struct prov_id *cert,
+                             uint8_t out[static REG_DUE_KEY]);
+enum prov_rc reg_due_add(struct prov_tx *tx, int64_t at_ms, enum reg_due what,
+                         const struct prov_id *cert);
+enum prov_rc reg_due_del(struct prov_tx *tx, int64_t at_ms, enum reg_due what,
+                         const struct prov_id *cert);
+/* When this is due for the certificate, or was; 0: it is not. */
+int64_t reg_due_at(const struct prov_cert *cert, enum reg_due what);
+/* Of a certificate that goes away. */
+enum prov_rc reg_forget_due(struct prov_tx *tx, const struct prov_cert *cert);
+
+/* A token's value in REG_DUE (reg_token.c). */
+struct reg_token {
+    struct prov_id secret_hash, claim, registration;
+    struct prov_span answer;
+};
+
+/* Its overlap is over (reg_replace.c): retired, or not when the one that took its place is gone. */
+enum prov_rc reg_retire_due(struct prov_tx *tx, struct prov_cert *cert, bool *retired);
+/* Of a certificate that goes away: whom it was to replace, and who it. */
+enum prov_rc reg_forget_replacements(struct prov_tx *tx, const struct prov_id *cert,
+                                     const struct prov_id *replaces);
+/* Likewise: its limits and allow lists (reg_claim.c, reg_claim_value.c). */
+enum prov_rc reg_forget_claim(struct prov_tx *tx, const struct prov_id *cert);
+/* parameter empty: of all; *n: how many values there were. */
+enum prov_rc reg_forget_values(struct prov_tx *tx, const struct prov_id *cert,
+                               struct prov_span parameter, uint32_t *n);
+struct prov_claim;
+/* The limits to be changed, none if there are none yet; of a registered certificate, and with
+ * `lasting` of no temporary one. */
+enum prov_rc reg_claim_edit(struct prov_tx *tx, const struct prov_id *cert, bool lasting,
+                            struct prov_claim *out);
+/* Writes them. What changes the limits is told to the feed and dated; what is counted is not. */
+enum prov_rc reg_claim_put(struct prov_tx *tx, struct prov_claim *claim, bool limits);
+/* A template goes: PROV_EDENIED while a claim is limited to it; temporary ones go with it. */
+enum prov_rc reg_forget_claims_of_template(struct prov_tx *tx, struct prov_span name);
+/* REG_CLAIM_VALUE's key. A parameter of more than PROV_MAX_NAME bytes, of a damaged record, is
+ * PROV_ESTORE. */
+#define REG_VALUE_HASH 16
+enum prov_rc reg_value_key(struct prov_tx *tx, const struct prov_id *cert,
+                           struct prov_span parameter, struct prov_span value,
+                           uint8_t out[static PROV_STORE_KEY_MAX], struct prov_span *key);
 
 /* Of a certificate that goes away; that leaves ACTIVE. */
 enum prov_rc reg_forget_clients(struct prov_tx *tx, const struct prov_id *cert);
@@ -182,14 +271,17 @@ enum prov_rc reg_clients_go_stale(struct prov_tx *tx, const struct prov_id *cert
 struct reg_settings {
     struct prov_span account_id, region, registration_code;
 };
-/* How many certificates of each status there are; REG_META's "counts". */
+/* How many certificates of each status there are, temporary ones apart; REG_META's "counts". */
 struct reg_counts {
-    int64_t of[PROV_CERT_STATUSES];
+    int64_t of[PROV_CERT_STATUSES], temporary;
 };
 /* One certificate less of a status, one more of another; REG_NO_STATUS: none. Numbers that are no
  * status are not counted. */
 #define REG_NO_STATUS PROV_CERT_STATUSES
 enum prov_rc reg_count_status(struct prov_tx *tx, uint32_t from, uint32_t to);
+/* One temporary certificate more, or less. */
+enum prov_rc reg_count_temporary(struct prov_tx *tx, int by);
+enum prov_rc reg_counts_get(struct prov_tx *tx, struct reg_counts *out);
 
 /* PROV_OK for none. */
 enum prov_rc reg_hook_check(struct prov_tx *tx, struct prov_span hook);
@@ -205,6 +297,7 @@ enum prov_rc reg_ca_put(struct prov_tx *tx, struct prov_ca *ca);
 
 /* Of what revocation lists said (reg_revoked.c). A reason of RFC 5280 5.3.1. */
 #define REG_REVOKED_LEN 9 /* of a value */
+#define REG_REASON_CESSATION 5
 #define REG_REASON_HOLD 6
 #define REG_REASON_REMOVE 8
 /* A serial number's DER content, as REG_REVOKED has it; empty when it has more bytes than a key
@@ -219,6 +312,12 @@ struct prov_span reg_revoked_key(const struct prov_id *authority, struct prov_sp
 enum prov_rc reg_forget_revoked(struct prov_tx *tx, const struct prov_id *authority);
 /* A listed certificate is PROV_EDENIED, in words. */
 enum prov_rc reg_not_revoked(struct prov_tx *tx, const struct prov_id *ca, const X509 *leaf);
+enum prov_rc reg_serial_not_revoked(struct prov_tx *tx, const struct prov_id *ca,
+                                    struct prov_span serial);
+/* A certificate of this CA, if it is registered, that is never to come (back): as if a list named
+ * it. */
+enum prov_rc reg_serial_revoke(struct prov_tx *tx, const struct prov_id *ca,
+                               struct prov_span serial, uint8_t reason);
 enum prov_rc reg_description_check(struct prov_tx *tx, struct prov_span text);
 /* Attributes as the limits have them; typed: the thing has a type. */
 enum prov_rc reg_attrs_check(struct prov_tx *tx, const struct prov_attr *attrs, size_t n,

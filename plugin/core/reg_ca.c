@@ -80,35 +80,12 @@ static enum prov_rc no_hash(struct prov_tx *tx)
     return prov_fail(tx->err, PROV_EBUG, REG_INTERNAL, "the CA's name cannot be hashed");
 }
 
-static const char *const fault_texts[] = {
-    [PROV_CERT_GOOD] = "good",
-    [PROV_CERT_KEY_WEAK] =
-        "its key is too weak: RSA needs 2048 bits, EC one of P-256, P-384, P-521",
-    [PROV_CERT_KEY_KIND] = "its key is neither RSA nor EC",
-    [PROV_CERT_SIGNATURE_ALG] =
-        "it is signed with an algorithm that is not accepted (SHA-1, MD5 …)",
-    [PROV_CERT_MALFORMED] = "an extension of it, or its validity, cannot be read",
-    [PROV_CERT_VERSION] = "it is not an X.509 version 3 certificate",
-    [PROV_CERT_IS_CA] = "it is a CA certificate",
-    [PROV_CERT_NOT_CA] = ("it is no CA certificate: basicConstraints CA:TRUE and, where keyUsage "
-                          "is given, keyCertSign are needed"),
-    [PROV_CERT_USAGE] = "its keyUsage or extendedKeyUsage does not allow client authentication",
-    [PROV_CERT_CRITICAL] = "it has a critical extension that is not understood here",
-    [PROV_CERT_NOT_YET_VALID] = "it is not valid yet",
-    [PROV_CERT_EXPIRED] = "it has expired",
-};
-
-_Static_assert(PROV_COUNT(fault_texts) == PROV_CERT_FAULTS, "a fault was added without a text");
-
 enum prov_rc reg_cert_fault(struct prov_tx *tx, const char *what, enum prov_cert_fault fault)
 {
-    const char *why = (size_t)fault < PROV_COUNT(fault_texts) ? fault_texts[fault] : NULL;
-
     if (fault == PROV_CERT_GOOD)
         return PROV_OK;
     return prov_fail(tx->err, fault == PROV_CERT_EXPIRED ? PROV_EEXPIRED : PROV_EINVAL,
-                     REG_BAD_CERT, "the %s is refused: %s", what,
-                     why != NULL ? why : "it is not good enough");
+                     REG_BAD_CERT, "the %s is refused: %s", what, prov_cert_fault_text(fault));
 }
 
 /* DEFAULT mode's proof of possession (reference 4.2): CN = registration code, signed by the CA. */

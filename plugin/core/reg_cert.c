@@ -24,6 +24,11 @@ static const struct prov_field cert_fields[] = {
     { 17, PROV_FIELD_I64, offsetof(struct prov_cert, transfer_ms), 0, 0 },
     { 18, PROV_FIELD_I64, offsetof(struct prov_cert, accepted_ms), 0, 0 },
     { 19, PROV_FIELD_I64, offsetof(struct prov_cert, rejected_ms), 0, 0 },
+    { 20, PROV_FIELD_SPAN, offsetof(struct prov_cert, claim_template), 0, 0 },
+    { 21, PROV_FIELD_I64, offsetof(struct prov_cert, token_ms), 0, 0 },
+    { 22, PROV_FIELD_ID, offsetof(struct prov_cert, replaces), 0, 0 },
+    { 23, PROV_FIELD_ID, offsetof(struct prov_cert, replaced_by), 0, 0 },
+    { 24, PROV_FIELD_I64, offsetof(struct prov_cert, retire_ms), 0, 0 },
 };
 const struct prov_record reg_cert_record = { cert_fields, PROV_COUNT(cert_fields),
                                              sizeof(struct prov_cert) };
@@ -33,9 +38,10 @@ static const struct prov_field brief_fields[] = {
     { 2, PROV_FIELD_ID, offsetof(struct reg_cert_brief, ca_id), 0, 0 },
     { 3, PROV_FIELD_U32, offsetof(struct reg_cert_brief, status), 0, 0 },
     { 13, PROV_FIELD_I64, offsetof(struct reg_cert_brief, der_number), 0, 0 },
+    { 20, PROV_FIELD_SPAN, offsetof(struct reg_cert_brief, claim_template), 0, 0 },
 };
-static const struct prov_record brief_record = { brief_fields, PROV_COUNT(brief_fields),
-                                                 sizeof(struct reg_cert_brief) };
+const struct prov_record reg_cert_brief_record = { brief_fields, PROV_COUNT(brief_fields),
+                                                   sizeof(struct reg_cert_brief) };
 
 enum prov_rc reg_cert_brief(struct prov_tx *tx, const struct prov_id *id,
                             struct reg_cert_brief *out)
@@ -44,7 +50,21 @@ enum prov_rc reg_cert_brief(struct prov_tx *tx, const struct prov_id *id,
 
     if (rc != PROV_OK)
         return rc;
-    return reg_get(tx, REG_CERT, &brief_record, "certificate", prov_id_span(id), out);
+    return reg_get(tx, REG_CERT, &reg_cert_brief_record, "certificate", prov_id_span(id), out);
+}
+
+enum prov_rc reg_cert_find(struct prov_tx *tx, const struct prov_id *id, struct prov_cert *out)
+{
+    const struct prov_id key = *id; /* which may be out's own */
+    struct prov_span bytes;
+    enum prov_rc rc;
+
+    rc = prov_txn_get(tx->txn, REG_CERT, prov_id_span(&key), &bytes);
+    if (rc == PROV_OK && prov_record_read(&reg_cert_record, bytes, out) != PROV_OK)
+        rc = PROV_ENOTFOUND;
+    if (rc == PROV_OK)
+        out->id = key;
+    return reg_store_result(tx, rc);
 }
 
 enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id, struct prov_cert *out)
@@ -58,20 +78,31 @@ enum prov_rc prov_cert_get(struct prov_tx *tx, const struct prov_id *id, struct 
     return rc;
 }
 
+/* Temporary ones have no status that is counted, and stay what they are. */
+static enum prov_rc count(struct prov_tx *tx, bool temporary, bool new, uint32_t from, uint32_t to)
+{
+    if (temporary)
+        return new ? reg_count_temporary(tx, 1) : PROV_OK;
+    return reg_count_status(tx, from, to);
+}
+
 enum prov_rc reg_cert_put(struct prov_tx *tx, struct prov_cert *cert)
 {
     const struct prov_id id = cert->id;
     const enum prov_cert_status now = cert->status;
+    const bool temporary = cert->claim_template.n != 0;
     struct reg_cert_brief before = { .status = REG_NO_STATUS };
     enum prov_rc rc;
+    bool new;
 
     rc = reg_cert_brief(tx, &id, &before);
     if (rc != PROV_OK && rc != PROV_ENOTFOUND)
         return rc;
+    new = rc == PROV_ENOTFOUND;
     cert->modified_ms = tx->now_ms;
     rc = reg_put(tx, REG_CERT, &reg_cert_record, prov_id_span(&id), cert);
     if (rc == PROV_OK)
-        rc = reg_count_status(tx, before.status, now);
+        rc = count(tx, temporary, new, before.status, now);
     if (rc == PROV_OK && before.status == PROV_CERT_ACTIVE && now != PROV_CERT_ACTIVE)
         rc = reg_clients_go_stale(tx, &id);
     return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(&id));
@@ -92,17 +123,14 @@ struct prov_span reg_signed_owner(const struct prov_id *signed_id)
     return prov_span(signed_id->b, REG_SIGNED_PREFIX);
 }
 
-enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id *registered)
+static enum prov_rc twin(struct prov_tx *tx, const struct prov_id *signed_id,
+                         struct prov_id *registered)
 {
     uint8_t member[PROV_STORE_KEY_MAX];
-    struct prov_id signed_id;
     enum prov_rc rc;
     size_t n;
 
-    rc = prov_ident_signed_id(leaf, &signed_id);
-    if (rc != PROV_OK)
-        return prov_nomem(tx->err);
-    rc = reg_link_first(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), member, &n);
+    rc = reg_link_first(tx, REG_CERT_OF_SIGNED, reg_signed_owner(signed_id), member, &n);
     if (rc == PROV_OK) /* a damaged certificate that was deleted leaves its entry */
         rc = n == PROV_ID_LEN ? reg_exists(tx, REG_CERT, prov_span(member, n)) : PROV_ENOTFOUND;
     if (rc == PROV_OK)
@@ -110,12 +138,20 @@ enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id
     return rc;
 }
 
-/* Neither the certificate nor a twin of it may be there. */
-static enum prov_rc not_there(struct prov_tx *tx, const X509 *leaf)
+enum prov_rc prov_cert_twin(struct prov_tx *tx, const X509 *leaf, struct prov_id *registered)
+{
+    struct prov_id signed_id;
+
+    if (prov_ident_signed_id(leaf, &signed_id) != PROV_OK)
+        return prov_nomem(tx->err);
+    return twin(tx, &signed_id, registered);
+}
+
+enum prov_rc reg_cert_is_new(struct prov_tx *tx, const struct prov_id *signed_id)
 {
     char hex[PROV_ID_HEX + 1];
     struct prov_id id;
-    const enum prov_rc rc = prov_cert_twin(tx, leaf, &id);
+    const enum prov_rc rc = twin(tx, signed_id, &id);
 
     if (rc == PROV_ENOTFOUND)
         return PROV_OK;
@@ -124,6 +160,32 @@ static enum prov_rc not_there(struct prov_tx *tx, const X509 *leaf)
     prov_id_hex(&id, hex);
     return prov_fail(tx->err, PROV_ECONFLICT, REG_EXISTS,
                      "this certificate is registered already, as %s", hex);
+}
+
+static enum prov_rc not_there(struct prov_tx *tx, const X509 *leaf)
+{
+    struct prov_id signed_id;
+
+    if (prov_ident_signed_id(leaf, &signed_id) != PROV_OK)
+        return prov_nomem(tx->err);
+    return reg_cert_is_new(tx, &signed_id);
+}
+
+enum prov_rc reg_cert_add(struct prov_tx *tx, struct prov_cert *cert, struct prov_span der,
+                          const struct prov_id *signed_id)
+{
+    const bool listed = !prov_id_is_zero(&cert->ca_id) && cert->claim_template.n == 0;
+    enum prov_rc rc;
+
+    rc = reg_der_add(tx, der, &cert->der_number);
+    if (rc == PROV_OK)
+        rc = reg_cert_put(tx, cert);
+    if (rc == PROV_OK && listed)
+        rc = reg_link_add(tx, REG_CERT_OF_CA, prov_id_span(&cert->ca_id), prov_id_span(&cert->id));
+    if (rc == PROV_OK)
+        rc = reg_link_add(tx, REG_CERT_OF_SIGNED, reg_signed_owner(signed_id),
+                          prov_id_span(&cert->id));
+    return rc;
 }
 
 static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *ident,
@@ -140,21 +202,12 @@ static enum prov_rc store_cert(struct prov_tx *tx, const struct prov_ident *iden
         .common_name = cn->n != 0 ? reg_cut(cn->v[0]) : prov_span(NULL, 0),
     };
     struct prov_id signed_id;
-    enum prov_rc rc;
 
     if (entry->ca_id != NULL)
         cert.ca_id = *entry->ca_id;
-    rc = reg_der_add(tx, der, &cert.der_number);
-    if (rc == PROV_OK)
-        rc = reg_cert_put(tx, &cert);
-    if (rc == PROV_OK && entry->ca_id != NULL)
-        rc = reg_link_add(tx, REG_CERT_OF_CA, prov_id_span(&cert.ca_id), prov_id_span(&ident->id));
-    if (rc == PROV_OK && prov_ident_signed_id(entry->leaf, &signed_id) != PROV_OK)
-        rc = prov_nomem(tx->err);
-    if (rc == PROV_OK)
-        rc = reg_link_add(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id),
-                          prov_id_span(&ident->id));
-    return rc;
+    if (prov_ident_signed_id(entry->leaf, &signed_id) != PROV_OK)
+        return prov_nomem(tx->err);
+    return reg_cert_add(tx, &cert, der, &signed_id);
 }
 
 /* Is candidate the CA that signed leaf? *ca then describes it. */
@@ -338,11 +391,44 @@ static enum prov_rc deletable(struct prov_tx *tx, const struct prov_cert *cert, 
     return PROV_OK;
 }
 
+/* Before anything is written: the template's name points into the record. */
+static enum prov_rc forget_template(struct prov_tx *tx, const struct prov_cert *cert)
+{
+    if (cert->claim_template.n == 0 || cert->claim_template.n > PROV_MAX_NAME) /* damaged */
+        return PROV_OK;
+    return reg_link_del(tx, REG_CLAIM_OF_TEMPLATE, cert->claim_template, prov_id_span(&cert->id));
+}
+
+enum prov_rc reg_cert_remove(struct prov_tx *tx, const struct prov_cert *cert)
+{
+    const bool temporary = cert->claim_template.n != 0;
+    const struct prov_span id = prov_id_span(&cert->id);
+    enum prov_rc rc;
+
+    rc = forget_template(tx, cert);
+    if (rc == PROV_OK)
+        rc = reg_der_forget(tx, cert);
+    if (rc == PROV_OK)
+        rc = reg_del(tx, REG_CERT, id);
+    if (rc == PROV_OK)
+        rc = temporary ? reg_count_temporary(tx, -1)
+                       : reg_count_status(tx, cert->status, REG_NO_STATUS);
+    if (rc == PROV_OK && !prov_id_is_zero(&cert->ca_id))
+        rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&cert->ca_id), id);
+    if (rc == PROV_OK)
+        rc = reg_forget_clients(tx, &cert->id);
+    if (rc == PROV_OK)
+        rc = reg_forget_due(tx, cert);
+    if (rc == PROV_OK)
+        rc = reg_forget_replacements(tx, &cert->id, &cert->replaces);
+    if (rc == PROV_OK)
+        rc = reg_forget_claim(tx, &cert->id);
+    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, id);
+}
+
 enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool force)
 {
-    enum prov_cert_status status;
     struct prov_cert cert;
-    struct prov_id ca_id;
     enum prov_rc rc;
 
     rc = prov_cert_get(tx, id, &cert);
@@ -353,18 +439,5 @@ enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id, bool
         if (rc == PROV_OK)
             rc = prov_cert_get(tx, id, &cert);
     }
-    if (rc != PROV_OK)
-        return rc;
-    ca_id = cert.ca_id;
-    status = cert.status;
-    rc = reg_der_forget(tx, &cert);
-    if (rc == PROV_OK)
-        rc = reg_del(tx, REG_CERT, prov_id_span(id));
-    if (rc == PROV_OK)
-        rc = reg_count_status(tx, status, REG_NO_STATUS);
-    if (rc == PROV_OK && !prov_id_is_zero(&ca_id))
-        rc = reg_link_del(tx, REG_CERT_OF_CA, prov_id_span(&ca_id), prov_id_span(id));
-    if (rc == PROV_OK)
-        rc = reg_forget_clients(tx, id);
-    return rc != PROV_OK ? rc : prov_feed_append(tx, PROV_CHANGED_CERT, prov_id_span(id));
+    return rc != PROV_OK ? rc : reg_cert_remove(tx, &cert);
 }

@@ -160,9 +160,12 @@ static void check_cert(struct reg_check *c, struct prov_span key, const void *ob
 {
     uint8_t target[1 + PROV_ID_LEN] = { 'c' };
     const struct prov_cert *cert = object;
+    const bool temporary = cert->claim_template.n != 0;
     struct prov_thing thing;
 
-    if ((size_t)cert->status < PROV_CERT_STATUSES)
+    if (temporary)
+        c->counts.temporary++;
+    else if ((size_t)cert->status < PROV_CERT_STATUSES)
         c->counts.of[cert->status]++;
     if (key.n != PROV_ID_LEN) {
         reg_report(c, "is filed under what is no id");
@@ -171,7 +174,8 @@ static void check_cert(struct reg_check *c, struct prov_span key, const void *ob
     if ((size_t)cert->status >= PROV_CERT_STATUSES)
         reg_report(c, "has status number %u, which is none", (unsigned)cert->status);
     check_leaf(c, key, cert->der_number);
-    if (!prov_id_is_zero(&cert->ca_id)) /* the CA itself may have been deleted */
+    reg_check_waiting(c, key, cert);
+    if (!prov_id_is_zero(&cert->ca_id) && !temporary) /* the CA itself may have been deleted */
         reg_need_link(c, REG_CERT_OF_CA, "CA certificate", prov_id_span(&cert->ca_id), key);
     memcpy(target + 1, key.p, PROV_ID_LEN);
     for (size_t i = 0; i < cert->n_policies; i++)
@@ -300,6 +304,9 @@ static const struct walk {
     [REG_FEED] = { "change", &reg_change_record, NULL, NULL },
     [REG_ATTEMPT] = { "attempt", &reg_attempt_record, NULL, NULL },
     [REG_REVOKED] = { "revoked serial number", NULL, NULL, reg_check_revoked },
+    [REG_DUE] = { "entry of what is due", NULL, NULL, reg_check_due },
+    [REG_CLAIM] = { "claim", &reg_claim_record, reg_check_claim, NULL },
+    [REG_CLAIM_VALUE] = { "allowed value", NULL, NULL, reg_check_value },
 };
 _Static_assert(PROV_COUNT(walks) == REG_TABLES, "a table was added without a check");
 

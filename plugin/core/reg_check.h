@@ -37,6 +37,11 @@ void reg_check_client(struct reg_check *c, struct prov_span key, struct prov_spa
 void reg_check_der(struct reg_check *c, struct prov_span key, struct prov_span value);
 void reg_check_link(struct reg_check *c, struct prov_span key, struct prov_span value);
 void reg_check_revoked(struct reg_check *c, struct prov_span key, struct prov_span value);
+/* reg_check_claim.c; waiting: what a certificate waits for. */
+void reg_check_due(struct reg_check *c, struct prov_span key, struct prov_span value);
+void reg_check_value(struct reg_check *c, struct prov_span key, struct prov_span value);
+void reg_check_claim(struct reg_check *c, struct prov_span key, const void *object);
+void reg_check_waiting(struct reg_check *c, struct prov_span id, const struct prov_cert *cert);
 /* After the walk: what was counted along the way against what the store says. */
 void reg_check_counts(struct reg_check *c);
 

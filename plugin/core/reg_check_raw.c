@@ -29,7 +29,7 @@ void reg_check_meta(struct reg_check *c, struct prov_span key, struct prov_span 
 void reg_check_counts(struct reg_check *c)
 {
     const struct prov_span key = PROV_LIT("counts");
-    struct reg_counts said = { { 0 } }; /* as long as there was no certificate ever */
+    struct reg_counts said = { .temporary = 0 }; /* as long as there was no certificate ever */
 
     if (reg_there(c, REG_META, key) && !reg_other_side(c, REG_META, &reg_counts_record, key, &said))
         return; /* damaged, which is told of already */
@@ -38,6 +38,9 @@ void reg_check_counts(struct reg_check *c)
             reg_report(c, "says that %lld certificates are %s; %lld are", (long long)said.of[i],
                        prov_cert_status_name((enum prov_cert_status)i), (long long)c->counts.of[i]);
     }
+    if (said.temporary != c->counts.temporary)
+        reg_report(c, "says that %lld certificates are temporary; %lld are",
+                   (long long)said.temporary, (long long)c->counts.temporary);
 }
 
 void reg_check_revoked(struct reg_check *c, struct prov_span key, struct prov_span value)
@@ -89,6 +92,8 @@ static const struct ends {
     { REG_THING_OF_TYPE, 0, REG_TYPE, REG_THING },
     { REG_THING_OF_BILLING, 0, REG_BILLING, REG_THING },
     { REG_CLIENT_OF_CERT, PROV_ID_LEN, REG_CERT, REG_CLIENT },
+    { REG_CLAIM_OF_TEMPLATE, 0, REG_TEMPLATE, REG_CERT },
+    { REG_REPLACEMENT_OF_CERT, PROV_ID_LEN, REG_CERT, REG_CERT },
 };
 
 static const struct ends *ends_of(struct prov_span key)

@@ -119,18 +119,19 @@ enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span client_id,
     return reg_link_add(tx, REG_CLIENT_OF_CERT, prov_id_span(cert), client_id);
 }
 
-/* Takes the link away whatever it leads to, so that forget_clients ends. */
+/* Takes the link away whatever it leads to, a damaged record included, so that forget_clients ends.
+ */
 static enum prov_rc forget_client(struct prov_tx *tx, const struct prov_id *id,
                                   struct prov_span client_id)
 {
-    struct prov_id bound;
+    struct prov_span value;
     enum prov_rc rc;
 
-    rc = prov_client_get(tx, client_id, &bound);
-    if (rc == PROV_OK && prov_id_eq(&bound, id))
-        rc = reg_del(tx, REG_CLIENT, client_id);
+    rc = prov_txn_get(tx->txn, REG_CLIENT, client_id, &value);
+    if (rc == PROV_OK && prov_span_starts(value, prov_id_span(id)))
+        rc = prov_txn_del(tx->txn, REG_CLIENT, client_id);
     if (rc != PROV_OK && rc != PROV_ENOTFOUND)
-        return rc;
+        return reg_store_result(tx, rc);
     return reg_link_del(tx, REG_CLIENT_OF_CERT, prov_id_span(id), client_id);
 }
 

@@ -4,7 +4,38 @@
  */
 #include <openssl/x509.h>
 
+#include "der.h"
 #include "reg.h"
+
+/* ---- DER without decoding -------------------------------------------------------------------- */
+
+bool reg_der_enter(const unsigned char **p, size_t *n, int tag, int class)
+{
+    const unsigned char *at = *p;
+    int found, found_class;
+    long len;
+
+    if ((ASN1_get_object(&at, &len, &found, &found_class, (long)*n) & 0x80) != 0 || found != tag ||
+        found_class != class)
+        return false;
+    *p = at;
+    *n = (size_t)len;
+    return true;
+}
+
+/* Certificate, and TBSCertificate at its front (RFC 5280 section 4.1); nothing behind the first. */
+enum prov_rc reg_der_signed_id(struct prov_tx *tx, struct prov_span der, struct prov_id *out)
+{
+    struct prov_span inside;
+    struct der_value part;
+
+    if (der.n > PROV_MAX_CERT_DER || !der_only(der, DER_SEQUENCE, &inside) ||
+        !der_take(&inside, &part) || part.tag != DER_SEQUENCE)
+        return prov_fail(tx->err, PROV_EINVAL, REG_BAD_CERT, "the DER is no certificate's");
+    return prov_ident_id_of_der(part.whole, out) == PROV_OK ? PROV_OK : prov_nomem(tx->err);
+}
+
+/* ---- where it is filed ----------------------------------------------------------------------- */
 
 static struct prov_span der_key(int64_t number, uint8_t out[static 8])
 {
@@ -78,17 +109,10 @@ static enum prov_rc forget_signed(struct prov_tx *tx, const struct prov_id *id,
                                   struct prov_span der)
 {
     struct prov_id signed_id;
-    X509 *leaf = NULL;
-    enum prov_rc rc;
+    const enum prov_rc rc = reg_der_signed_id(tx, der, &signed_id);
 
-    rc = prov_ident_decode(der, &leaf, tx->err);
-    if (rc == PROV_OK && prov_ident_signed_id(leaf, &signed_id) != PROV_OK)
-        rc = prov_nomem(tx->err);
-    X509_free(leaf);
-    if (rc == PROV_EINVAL || rc == PROV_ETOOBIG)
-        return PROV_OK;
     if (rc != PROV_OK)
-        return rc;
+        return rc == PROV_EINVAL ? PROV_OK : rc;
     return reg_link_del(tx, REG_CERT_OF_SIGNED, reg_signed_owner(&signed_id), prov_id_span(id));
 }
 

@@ -21,6 +21,8 @@ static const struct {
     [PROV_LIST_CAS_OF_TEMPLATE] = { REG_LINK, REG_CA_OF_TEMPLATE },
     [PROV_LIST_VERSIONS_OF_POLICY] = { REG_POLICY_DOC, 0 },
     [PROV_LIST_VERSIONS_OF_TEMPLATE] = { REG_TEMPLATE_DOC, 0 },
+    [PROV_LIST_CLAIMS] = { REG_CLAIM, 0 },
+    [PROV_LIST_VALUES_OF_CLAIM] = { REG_CLAIM_VALUE, 0 },
 };
 
 struct list_visit {
@@ -36,6 +38,22 @@ static bool pass_key(void *ctx, struct prov_span key, struct prov_span value)
     return v->visit(v->ctx, key);
 }
 
+/* A temporary certificate is in no list. What does not decode is `provctl check`'s. */
+static bool pass_cert(void *ctx, struct prov_span key, struct prov_span value)
+{
+    struct reg_cert_brief cert;
+
+    if (prov_record_read(&reg_cert_brief_record, value, &cert) == PROV_OK &&
+        cert.claim_template.n != 0)
+        return true;
+    return pass_key(ctx, key, value);
+}
+
+static bool is_id_owned(enum prov_list_kind kind)
+{
+    return kind == PROV_LIST_CERTS_OF_CA || kind == PROV_LIST_VALUES_OF_CLAIM;
+}
+
 enum prov_rc prov_list(struct prov_tx *tx, enum prov_list_kind kind, struct prov_span of,
                        struct prov_span after, bool (*visit)(void *ctx, struct prov_span key),
                        void *ctx)
@@ -44,19 +62,30 @@ enum prov_rc prov_list(struct prov_tx *tx, enum prov_list_kind kind, struct prov
     uint8_t space[PROV_STORE_KEY_MAX];
     struct prov_span prefix = { NULL, 0 };
 
-    if (of.n > PROV_MAX_NAME || (kind == PROV_LIST_CERTS_OF_CA && of.n != PROV_ID_LEN))
+    if (of.n > PROV_MAX_NAME || (is_id_owned(kind) && of.n != PROV_ID_LEN))
         return prov_fail(tx->err, PROV_EINVAL, REG_INVALID, "%zu bytes are no owner's name or id",
                          of.n);
     if (kinds[kind].table == REG_LINK)
         prefix = reg_link_prefix(kinds[kind].link, of, space);
     else if (kinds[kind].table == REG_POLICY_DOC || kinds[kind].table == REG_TEMPLATE_DOC)
         prefix = reg_doc_prefix(of, space);
-    return reg_scan(tx, kinds[kind].table, prefix, after, pass_key, &v);
+    else if (kinds[kind].table == REG_CLAIM_VALUE)
+        prefix = of;
+    return reg_scan(tx, kinds[kind].table, prefix, after,
+                    kind == PROV_LIST_CERTS ? pass_cert : pass_key, &v);
 }
 
 enum prov_rc prov_list_count(struct prov_tx *tx, enum prov_list_kind kind, uint64_t *out)
 {
+    struct reg_counts counts = { .temporary = 0 };
+    enum prov_rc rc;
+
     if (kind > PROV_LIST_TEMPLATES)
         return prov_fail(tx->err, PROV_EBUG, REG_INTERNAL, "only whole tables are counted");
-    return reg_store_result(tx, prov_txn_count(tx->txn, kinds[kind].table, out));
+    rc = reg_store_result(tx, prov_txn_count(tx->txn, kinds[kind].table, out));
+    if (rc == PROV_OK && kind == PROV_LIST_CERTS)
+        rc = reg_counts_get(tx, &counts);
+    if (counts.temporary > 0 && (uint64_t)counts.temporary <= *out)
+        *out -= (uint64_t)counts.temporary;
+    return rc;
 }

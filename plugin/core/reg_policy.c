@@ -181,6 +181,8 @@ enum prov_rc prov_policy_attach_cert(struct prov_tx *tx, struct prov_span policy
     rc = prov_policy_get(tx, policy, &info);
     if (rc == PROV_OK)
         rc = prov_cert_get(tx, id, &cert);
+    if (rc == PROV_OK)
+        rc = reg_cert_lasting(tx, &cert, "be given policies");
     if (rc != PROV_OK || reg_has(cert.policies, cert.n_policies, policy))
         return rc;
     if (cert.n_policies == PROV_MAX_CERT_POLICIES)

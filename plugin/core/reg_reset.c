@@ -34,7 +34,7 @@ static enum prov_rc not_shared(struct prov_tx *tx, const struct prov_cert *cert,
     return PROV_OK;
 }
 
-static enum prov_rc leave_things(struct prov_tx *tx, const struct prov_id *id)
+enum prov_rc reg_leave_things(struct prov_tx *tx, const struct prov_id *id)
 {
     char name[PROV_MAX_NAME + 1];
     struct prov_cert cert;
@@ -50,7 +50,7 @@ static enum prov_rc leave_things(struct prov_tx *tx, const struct prov_id *id)
     return rc;
 }
 
-static enum prov_rc lose_policies(struct prov_tx *tx, const struct prov_id *id, size_t *lost)
+enum prov_rc reg_lose_policies(struct prov_tx *tx, const struct prov_id *id, size_t *lost)
 {
     struct prov_cert cert;
     enum prov_rc rc;
@@ -96,9 +96,9 @@ static enum prov_rc reset_cert(struct prov_tx *tx, const struct prov_id *id, str
     if (rc == PROV_OK && !how->shared)
         rc = not_shared(tx, &cert, thing);
     if (rc == PROV_OK)
-        rc = lose_policies(tx, id, &out->policies);
+        rc = reg_lose_policies(tx, id, &out->policies);
     if (rc == PROV_OK)
-        rc = leave_things(tx, id);
+        rc = reg_leave_things(tx, id);
     out->certs++;
     return rc != PROV_OK ? rc : retire(tx, id, how->certs);
 }

@@ -36,21 +36,6 @@ struct prov_span reg_serial(const ASN1_INTEGER *serial, uint8_t out[static REG_S
     return prov_span(out, content.n);
 }
 
-/* Steps into a constructed value; false when s does not begin with one. */
-static bool enter(const unsigned char **p, size_t *n, int wanted, int wanted_class)
-{
-    const unsigned char *at = *p;
-    int tag, class;
-    long len;
-
-    if ((ASN1_get_object(&at, &len, &tag, &class, (long)*n) & 0x80) != 0 || tag != wanted ||
-        class != wanted_class)
-        return false;
-    *p = at;
-    *n = (size_t)len;
-    return true;
-}
-
 /* Certificate, TBSCertificate, [0] version if it is there, serialNumber (RFC 5280 section 4.1). */
 static struct prov_span find_serial(struct prov_span der)
 {
@@ -58,13 +43,13 @@ static struct prov_span find_serial(struct prov_span der)
     size_t n = der.n, version_n;
 
     for (int depth = 0; depth < 2; depth++) {
-        if (!enter(&p, &n, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL))
+        if (!reg_der_enter(&p, &n, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL))
             return prov_span(NULL, 0);
     }
     version = p;
     version_n = n;
     if (n != 0 && p[0] == (V_ASN1_CONTEXT_SPECIFIC | V_ASN1_CONSTRUCTED) &&
-        enter(&version, &version_n, 0, V_ASN1_CONTEXT_SPECIFIC)) {
+        reg_der_enter(&version, &version_n, 0, V_ASN1_CONTEXT_SPECIFIC)) {
         n -= (size_t)(version - p) + version_n;
         p = version + version_n;
     }
@@ -124,47 +109,77 @@ enum prov_rc reg_forget_revoked(struct prov_tx *tx, const struct prov_id *author
     return rc;
 }
 
-static enum prov_rc look_up(struct prov_tx *tx, const struct prov_id *ca_id, const X509 *leaf,
-                            bool *listed, uint8_t *reason)
+static enum prov_rc look_up(struct prov_tx *tx, const struct prov_id *ca_id,
+                            struct prov_span serial, bool *listed, uint8_t *reason)
 {
-    uint8_t serial[REG_SERIAL_MAX], key[PROV_STORE_KEY_MAX];
-    struct prov_span found, value;
+    uint8_t key[PROV_STORE_KEY_MAX];
+    struct prov_span value;
     struct prov_ca ca;
     enum prov_rc rc;
 
     *listed = false;
     rc = prov_ca_get(tx, ca_id, &ca);
-    if (rc != PROV_OK)
+    if (rc != PROV_OK || serial.n == 0) /* longer than any that a list may have */
         return rc;
-    ERR_set_mark();
-    found = reg_serial(X509_get0_serialNumber(leaf), serial);
-    ERR_pop_to_mark();
-    if (found.n == 0) /* longer than any that a list may have */
-        return PROV_OK;
-    rc = prov_txn_get(tx->txn, REG_REVOKED, reg_revoked_key(&ca.authority, found, key), &value);
+    rc = prov_txn_get(tx->txn, REG_REVOKED, reg_revoked_key(&ca.authority, serial, key), &value);
     *listed = rc == PROV_OK;
     if (rc == PROV_OK)
         *reason = value.n != 0 ? value.p[0] : 0;
     return rc == PROV_ENOTFOUND ? PROV_OK : reg_store_result(tx, rc);
 }
 
+static struct prov_span serial_of(const X509 *leaf, uint8_t out[static REG_SERIAL_MAX])
+{
+    struct prov_span serial;
+
+    ERR_set_mark();
+    serial = reg_serial(X509_get0_serialNumber(leaf), out);
+    ERR_pop_to_mark();
+    return serial;
+}
+
 enum prov_rc prov_crl_lists(struct prov_tx *tx, const struct prov_id *ca, const X509 *leaf,
                             bool *listed)
 {
-    uint8_t reason;
+    uint8_t serial[REG_SERIAL_MAX], reason;
 
-    return look_up(tx, ca, leaf, listed, &reason);
+    return look_up(tx, ca, serial_of(leaf, serial), listed, &reason);
 }
 
 enum prov_rc reg_not_revoked(struct prov_tx *tx, const struct prov_id *ca, const X509 *leaf)
 {
+    uint8_t serial[REG_SERIAL_MAX];
+
+    return reg_serial_not_revoked(tx, ca, serial_of(leaf, serial));
+}
+
+enum prov_rc reg_serial_not_revoked(struct prov_tx *tx, const struct prov_id *ca,
+                                    struct prov_span serial)
+{
     uint8_t reason;
     bool listed;
-    const enum prov_rc rc = look_up(tx, ca, leaf, &listed, &reason);
+    const enum prov_rc rc = look_up(tx, ca, serial, &listed, &reason);
 
     if (rc != PROV_OK || !listed)
         return rc;
     return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
                      "the certificate is %s: a revocation list of its CA names it",
                      reason == REG_REASON_HOLD ? "on hold" : "revoked");
+}
+
+enum prov_rc reg_serial_revoke(struct prov_tx *tx, const struct prov_id *ca_id,
+                               struct prov_span serial, uint8_t reason)
+{
+    uint8_t key[PROV_STORE_KEY_MAX], value[REG_REVOKED_LEN] = { reason };
+    struct prov_ca ca;
+    enum prov_rc rc;
+
+    rc = prov_ca_get(tx, ca_id, &ca);
+    if (rc == PROV_ENOTFOUND || serial.n == 0)
+        return PROV_OK;
+    if (rc != PROV_OK)
+        return rc;
+    reg_be64((uint64_t)(tx->now_ms / 1000), value + 1);
+    return reg_put_bytes(tx, REG_REVOKED, reg_revoked_key(&ca.authority, serial, key),
+                         prov_span(value, sizeof value));
 }

@@ -84,21 +84,27 @@ static const struct prov_field count_fields[] = {
     COUNT(3, PROV_CERT_REVOKED),
     COUNT(4, PROV_CERT_PENDING_TRANSFER),
     COUNT(5, PROV_CERT_PENDING_ACTIVATION),
+    { 64, PROV_FIELD_I64, offsetof(struct reg_counts, temporary), 0, 0 },
 };
-_Static_assert(PROV_COUNT(count_fields) == PROV_CERT_STATUSES, "a status is not counted");
+_Static_assert(PROV_COUNT(count_fields) == PROV_CERT_STATUSES + 1, "a status is not counted");
 const struct prov_record reg_counts_record = { count_fields, PROV_COUNT(count_fields),
                                                sizeof(struct reg_counts) };
 
 #define COUNTS_KEY PROV_LIT("counts")
 
-static enum prov_rc counts_get(struct prov_tx *tx, struct reg_counts *out)
+enum prov_rc reg_counts_get(struct prov_tx *tx, struct reg_counts *out)
 {
     const enum prov_rc rc = reg_exists(tx, REG_META, COUNTS_KEY);
 
     if (rc == PROV_OK)
         return reg_get(tx, REG_META, &reg_counts_record, "record", COUNTS_KEY, out);
-    *out = (struct reg_counts){ { 0 } };
+    *out = (struct reg_counts){ .temporary = 0 };
     return rc == PROV_ENOTFOUND ? PROV_OK : rc;
+}
+
+static enum prov_rc counts_put(struct prov_tx *tx, const struct reg_counts *counts)
+{
+    return reg_put(tx, REG_META, &reg_counts_record, COUNTS_KEY, counts);
 }
 
 enum prov_rc reg_count_status(struct prov_tx *tx, uint32_t from, uint32_t to)
@@ -108,20 +114,31 @@ enum prov_rc reg_count_status(struct prov_tx *tx, uint32_t from, uint32_t to)
 
     if (from == to)
         return PROV_OK;
-    rc = counts_get(tx, &counts);
+    rc = reg_counts_get(tx, &counts);
     if (rc != PROV_OK)
         return rc;
     if (from < PROV_CERT_STATUSES)
         counts.of[from]--;
     if (to < PROV_CERT_STATUSES)
         counts.of[to]++;
-    return reg_put(tx, REG_META, &reg_counts_record, COUNTS_KEY, &counts);
+    return counts_put(tx, &counts);
+}
+
+enum prov_rc reg_count_temporary(struct prov_tx *tx, int by)
+{
+    struct reg_counts counts;
+    const enum prov_rc rc = reg_counts_get(tx, &counts);
+
+    if (rc != PROV_OK)
+        return rc;
+    counts.temporary += by;
+    return counts_put(tx, &counts);
 }
 
 enum prov_rc prov_cert_counts(struct prov_tx *tx, uint64_t out[static PROV_CERT_STATUSES])
 {
     struct reg_counts counts;
-    const enum prov_rc rc = counts_get(tx, &counts);
+    const enum prov_rc rc = reg_counts_get(tx, &counts);
 
     for (size_t i = 0; rc == PROV_OK && i < PROV_CERT_STATUSES; i++)
         out[i] = counts.of[i] > 0 ? (uint64_t)counts.of[i] : 0; /* a damaged store's may be less */

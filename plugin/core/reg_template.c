@@ -11,6 +11,8 @@ static const struct prov_field template_fields[] = {
     { 7, PROV_FIELD_I64, offsetof(struct prov_template_info, created_ms), 0, 0 },
     { 8, PROV_FIELD_I64, offsetof(struct prov_template_info, modified_ms), 0, 0 },
     { 9, PROV_FIELD_SPAN, offsetof(struct prov_template_info, hook), 0, 0 },
+    { 10, PROV_FIELD_U32, offsetof(struct prov_template_info, validity_days), 0, 0 },
+    { 11, PROV_FIELD_BOOL, offsetof(struct prov_template_info, retire_previous), 0, 0 },
 };
 const struct prov_record reg_template_record = { template_fields, PROV_COUNT(template_fields),
                                                  sizeof(struct prov_template_info) };
@@ -62,6 +64,20 @@ static enum prov_rc hook_check(struct prov_tx *tx, struct prov_span hook,
     return reg_hook_check(tx, hook);
 }
 
+/* What only templates that devices name can have. */
+static enum prov_rc fleet_check(struct prov_tx *tx, enum prov_template_type type,
+                                uint32_t validity_days, bool retire_previous)
+{
+    if (validity_days > PROV_MAX_VALIDITY_DAYS)
+        return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                         "certificates may be valid for at most %d days", PROV_MAX_VALIDITY_DAYS);
+    if (type == PROV_TEMPLATE_FLEET || (validity_days == 0 && !retire_previous))
+        return PROV_OK;
+    return prov_fail(tx->err, PROV_EINVAL, REG_INVALID,
+                     "a template of type JITP takes no %s: its devices bring their certificates",
+                     validity_days != 0 ? "validity" : "retirement of previous certificates");
+}
+
 /* The name must be free, and the account must have room for one more. */
 static enum prov_rc creatable(struct prov_tx *tx, struct prov_span name)
 {
@@ -91,6 +107,8 @@ enum prov_rc prov_template_create(struct prov_tx *tx, const struct prov_template
         .default_version = 1,
         .last_version = 1,
         .created_ms = tx->now_ms,
+        .validity_days = creation->validity_days,
+        .retire_previous = creation->retire_previous,
     };
     enum prov_rc rc;
 
@@ -99,6 +117,8 @@ enum prov_rc prov_template_create(struct prov_tx *tx, const struct prov_template
         rc = reg_description_check(tx, creation->description);
     if (rc == PROV_OK)
         rc = hook_check(tx, creation->hook, creation->type);
+    if (rc == PROV_OK)
+        rc = fleet_check(tx, creation->type, creation->validity_days, creation->retire_previous);
     if (rc == PROV_OK)
         rc = body_check(tx, creation->body, creation->type);
     if (rc == PROV_OK)
@@ -134,6 +154,13 @@ enum prov_rc prov_template_update(struct prov_tx *tx, struct prov_span name,
         rc = hook_check(tx, *change->hook, info.type);
     if (rc == PROV_OK && change->default_version != NULL)
         rc = reg_doc_get(tx, &template_kind, name, *change->default_version, &found);
+    if (rc != PROV_OK)
+        return rc;
+    if (change->validity_days != NULL)
+        info.validity_days = *change->validity_days;
+    if (change->retire_previous != NULL)
+        info.retire_previous = *change->retire_previous;
+    rc = fleet_check(tx, info.type, info.validity_days, info.retire_previous);
     if (rc != PROV_OK)
         return rc;
     if (change->description != NULL)
@@ -203,6 +230,8 @@ enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_span name)
                        PROV_SPAN_ARG(name));
     if (rc == PROV_OK)
         rc = reg_doc_deletable(tx, &template_kind, name);
+    if (rc == PROV_OK)
+        rc = reg_forget_claims_of_template(tx, name);
     if (rc == PROV_OK)
         rc = reg_doc_del(tx, &template_kind, name, info.default_version);
     if (rc == PROV_OK)

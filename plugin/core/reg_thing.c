@@ -315,7 +315,10 @@ enum prov_rc reg_attachable(struct prov_tx *tx, const struct prov_cert *cert,
                             const struct prov_thing *thing, enum prov_attach kind)
 {
     const bool attached = reg_has(cert->things, cert->n_things, thing->name);
+    const enum prov_rc rc = reg_cert_lasting(tx, cert, "stand for a thing");
 
+    if (rc != PROV_OK)
+        return rc;
     if (cert->exclusive && !attached)
         return prov_fail(tx->err, PROV_ECONFLICT, REG_INVALID,
                          "the certificate belongs exclusively to thing \"%.*s\"",

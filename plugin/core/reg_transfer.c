@@ -32,6 +32,10 @@ static enum prov_rc text_check(struct prov_tx *tx, const char *what, struct prov
 
 static enum prov_rc transferable(struct prov_tx *tx, const struct prov_cert *cert)
 {
+    const enum prov_rc rc = reg_cert_lasting(tx, cert, "be transferred");
+
+    if (rc != PROV_OK)
+        return rc;
     if (cert->status != PROV_CERT_INACTIVE)
         return prov_fail(tx->err, PROV_EDENIED, REG_STATE,
                          "only an INACTIVE certificate can be transferred; this one is %s",

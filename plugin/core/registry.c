@@ -11,14 +11,15 @@ static const char *const tables[] = {
     [REG_TEMPLATE] = "template", [REG_TEMPLATE_DOC] = "template-doc",
     [REG_LINK] = "link",         [REG_CLIENT] = "client",
     [REG_FEED] = "feed",         [REG_ATTEMPT] = "attempt",
-    [REG_REVOKED] = "revoked",
+    [REG_REVOKED] = "revoked",   [REG_DUE] = "due",
+    [REG_CLAIM] = "claim",       [REG_CLAIM_VALUE] = "claim-value",
 };
 _Static_assert(PROV_COUNT(tables) == REG_TABLES, "a table was added without a name");
 
 const struct prov_schema prov_registry_schema = {
     /* 1: DER was filed by certificate id. 2: certificates were not counted by status, and a CA did
-     * not say whose revocation lists are its own. */
-    .version = 3,
+     * not say whose revocation lists are its own. 3: without claims and what is due. */
+    .version = 4,
     .tables = tables,
     .n_tables = REG_TABLES,
 };
@@ -42,7 +43,7 @@ enum prov_rc reg_missing(struct prov_tx *tx, const char *what, struct prov_span 
 
 static bool is_id_table(enum reg_table table)
 {
-    return table == REG_CA || table == REG_CERT;
+    return table == REG_CA || table == REG_CERT || table == REG_CLAIM;
 }
 
 /* Keys in messages: ids as hex, names as they are. */

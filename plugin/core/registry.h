@@ -145,6 +145,16 @@ struct prov_cert {
     struct prov_span transfer_account;                  /* whom it was offered to: 12 digits */
     struct prov_span transfer_message, transfer_reason; /* of the offer; of the rejection */
     int64_t transfer_ms, accepted_ms, rejected_ms;      /* 0: not (yet) */
+    /* of a trusted user's claim: the one template that it is for. Such a certificate is temporary:
+     * in no list and no count, without things and policies, and deleted when its time is over,
+     * whatever its status. Empty: an ordinary one. */
+    struct prov_span claim_template;
+    int64_t token_ms; /* when its ownership token runs out, or ran out; 0: it never had one */
+    /* rotation (prov_cert_replace): the certificate that this one is to take the place of, until
+     * this one has connected; the one that took this one's place, and when this one is to be
+     * retired for it, until it is. Zero: none. */
+    struct prov_id replaces, replaced_by;
+    int64_t retire_ms;
 };
 
 struct prov_cert_registration {
@@ -207,15 +217,117 @@ PROV_MUST_USE enum prov_rc prov_cert_transfer_accept(struct prov_tx *tx, const s
 PROV_MUST_USE enum prov_rc prov_cert_transfer_reject(struct prov_tx *tx, const struct prov_id *id,
                                                      struct prov_span reason);
 PROV_MUST_USE enum prov_rc prov_cert_transfer_cancel(struct prov_tx *tx, const struct prov_id *id);
-/* How many certificates of each status there are; constant time. */
+/* How many certificates of each status there are, temporary ones aside; constant time. */
 PROV_MUST_USE enum prov_rc prov_cert_counts(struct prov_tx *tx,
                                             uint64_t out[static PROV_CERT_STATUSES]);
-/* Reference 5.5: never ACTIVE, never attached to a thing; with policies only by force. */
+/* Reference 5.5: never ACTIVE, never attached to a thing; with policies only by force. Its token,
+ * its limits as a claim and what waits for it go with it; who was to replace it replaces none. */
 PROV_MUST_USE enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id,
                                             bool force);
 
-/* A CA's or a certificate's id from a prefix of 8 or more hex digits; PROV_EINVAL when ambiguous.
+/* ---- certificates issued to claims (claims themselves: claim.h) --------------------------------
  */
+
+/* A certificate that was just made, by prov_issue or a certificate provider; nobody decodes it
+ * again. */
+struct prov_made_cert {
+    struct prov_span der;
+    struct prov_span common_name; /* of its subject; may be empty */
+    int64_t not_before_s, not_after_s;
+    struct prov_id ca_id; /* of its issuer; recorded if that is a registered CA */
+};
+
+/* An ownership token (reference 1.7) is text of its own alphabet, without NUL: base64url, always
+ * this long. */
+#define PROV_TOKEN_LEN 96
+
+/*
+ * Records it as PENDING_ACTIVATION, with a token that is good until expires_ms and for the claim
+ * that obtained it: the certificate of the connection that asked. The store keeps a hash of the
+ * token, so that a stolen copy of it lets nobody in; the caller wipes it after use. PROV_ECONFLICT:
+ * it, or a twin, is there; PROV_EDENIED: a revocation list of its CA names it; PROV_EINVAL: der is
+ * no certificate's. *id is filled in as soon as it is known, here and below.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_record_issued(struct prov_tx *tx,
+                                                   const struct prov_made_cert *made,
+                                                   const struct prov_id *claim, int64_t expires_ms,
+                                                   struct prov_id *id,
+                                                   char token[static PROV_TOKEN_LEN + 1]);
+/* The same without a token, for createKeysAndCertificate and createCertificateFromCsr of the
+ * operator: ACTIVE or INACTIVE, otherwise PROV_EINVAL. */
+PROV_MUST_USE enum prov_rc prov_cert_record_made(struct prov_tx *tx,
+                                                 const struct prov_made_cert *made,
+                                                 enum prov_cert_status status, struct prov_id *id);
+/*
+ * CreateProvisioningClaim: a temporary certificate, ACTIVE, for one template, which must exist, be
+ * enabled and of type FLEET_PROVISIONING; deleted after made->not_after_s, and with its template.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_record_claim(struct prov_tx *tx,
+                                                  const struct prov_made_cert *made,
+                                                  struct prov_span template_name,
+                                                  struct prov_id *id);
+
+/* What a token stands for. */
+struct prov_ownership {
+    struct prov_id cert, claim;
+    int64_t expires_ms;
+    struct prov_id registration; /* digest of the RegisterThing that used it; zero: none did yet */
+    struct prov_span answer;     /* what that one was told; points into the store */
+};
+
+/*
+ * The token of a connection with that claim. PROV_EDENIED with code
+ * "InvalidCertificateOwnershipToken" and why: empty, no token at all, one that nobody was given,
+ * another claim's, expired (by tx->now_ms, swept or not); its certificate is gone, REVOKED or, if
+ * it is not used yet, neither PENDING_ACTIVATION nor ACTIVE. The text never holds the token. *out
+ * is zero then, but for the certificate of a token that was given (for the attempt log).
+ */
+PROV_MUST_USE enum prov_rc prov_token_check(struct prov_tx *tx, struct prov_span token,
+                                            const struct prov_id *claim,
+                                            struct prov_ownership *out);
+/* A RegisterThing used it: what a repetition is recognised by (not zero), and what it is told.
+ * answer is at most PROV_MAX_FLEET_ANSWER bytes (PROV_ETOOBIG). PROV_ECONFLICT when another one
+ * has; again the same writes nothing. PROV_EDENIED when the token is gone. */
+#define PROV_MAX_FLEET_ANSWER 65536
+PROV_MUST_USE enum prov_rc prov_token_use(struct prov_tx *tx, const struct prov_ownership *owner,
+                                          const struct prov_id *registration,
+                                          struct prov_span answer);
+
+/*
+ * Certificate rotation: next is to take the place of previous. It does so when it has connected for
+ * the first time (prov_cert_connected). PROV_EINVAL for one and the same, CertificateStateException
+ * for temporary ones; again the same writes nothing.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_replace(struct prov_tx *tx, const struct prov_id *next,
+                                             const struct prov_id *previous);
+/*
+ * The certificate's device has connected with it: what it replaces is retired overlap_ms later, and
+ * so is now every other certificate that was to replace the same one, or has taken its place and
+ * waited for the overlap to end. Retired is INACTIVE, without things and policies; a REVOKED one
+ * stays so. Again the same writes nothing. A certificate that replaces none: PROV_OK.
+ */
+PROV_MUST_USE enum prov_rc prov_cert_connected(struct prov_tx *tx, const struct prov_id *id,
+                                               int64_t overlap_ms);
+
+/*
+ * What is due by tx->now_ms: tokens that ran out (a certificate that is still PENDING_ACTIVATION,
+ * with neither thing nor policy, goes with its token, and its registered CA may not bring it back),
+ * claims whose time is over, certificates to retire (unless the one that replaced it is no longer
+ * ACTIVE, nor the one that replaced that one, and so on: then the old one stays). At most `limit`
+ * of them; call again when result->more. What is damaged is dropped and stops nobody; after an
+ * error all of it is still due, once the caller has aborted.
+ */
+struct prov_due_result {
+    size_t tokens, certs_deleted, claims_ended, certs_retired;
+    bool more;
+};
+PROV_MUST_USE enum prov_rc prov_due_run(struct prov_tx *tx, size_t limit,
+                                        struct prov_due_result *result);
+/* When the next is due; INT64_MAX: nothing waits. Constant time. */
+PROV_MUST_USE enum prov_rc prov_due_next(struct prov_tx *tx, int64_t *at_ms);
+
+/* A CA's or a certificate's id from a prefix of 8 or more hex digits; PROV_EINVAL when ambiguous.
+ * Temporary certificates are found like all others. */
 PROV_MUST_USE enum prov_rc prov_ca_resolve(struct prov_tx *tx, struct prov_span text,
                                            struct prov_id *out);
 PROV_MUST_USE enum prov_rc prov_cert_resolve(struct prov_tx *tx, struct prov_span text,
@@ -405,6 +517,11 @@ struct prov_template_info {
     bool enabled;
     uint32_t default_version, last_version;
     int64_t created_ms, modified_ms;
+    /* FLEET_PROVISIONING only; for others PROV_EINVAL */
+    uint32_t validity_days; /* of certificates that a claim for this template obtains; 0: the
+                               setting */
+    bool retire_previous;   /* a device that provisions again for its thing gives up the certificate
+                               it came with (prov_cert_replace) */
 };
 
 struct prov_template_creation {
@@ -412,7 +529,10 @@ struct prov_template_creation {
     struct prov_span hook; /* may be empty; JITP templates take none: their CA has the hook */
     enum prov_template_type type;
     bool enabled;
+    uint32_t validity_days; /* at most PROV_MAX_VALIDITY_DAYS */
+    bool retire_previous;
 };
+#define PROV_MAX_VALIDITY_DAYS 36500
 
 /* The body is checked as prov_template_parse does. */
 PROV_MUST_USE enum prov_rc prov_template_create(struct prov_tx *tx,
@@ -427,6 +547,8 @@ struct prov_template_change {
     const struct prov_span *hook;        /* an empty span removes it */
     const bool *enabled;
     const uint32_t *default_version;
+    const uint32_t *validity_days;
+    const bool *retire_previous;
 };
 PROV_MUST_USE enum prov_rc prov_template_update(struct prov_tx *tx, struct prov_span name,
                                                 const struct prov_template_change *change);
@@ -435,7 +557,9 @@ PROV_MUST_USE enum prov_rc prov_template_version_create(struct prov_tx *tx, stru
                                                         uint32_t *version);
 PROV_MUST_USE enum prov_rc prov_template_version_delete(struct prov_tx *tx, struct prov_span name,
                                                         uint32_t version);
-/* Refused while a CA names it or while it has other versions than its default. */
+/* Refused (DeleteConflictException) while a CA names it, while a claim is limited to it (claim.h),
+ * since a later template of that name would inherit the claim, and while it has other versions than
+ * its default. Temporary claims for it end with it. */
 PROV_MUST_USE enum prov_rc prov_template_delete(struct prov_tx *tx, struct prov_span name);
 
 /* ---- plans ----------------------------------------------------------------------------------- */
@@ -516,7 +640,7 @@ PROV_MUST_USE enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_s
 
 enum prov_list_kind {
     PROV_LIST_CAS,    /* key: 32 bytes of id */
-    PROV_LIST_CERTS,  /* key: 32 bytes of id */
+    PROV_LIST_CERTS,  /* key: 32 bytes of id; without the temporary ones, as all that counts them */
     PROV_LIST_THINGS, /* key: the name, here and below */
     PROV_LIST_GROUPS,
     PROV_LIST_TYPES,
@@ -534,6 +658,9 @@ enum prov_list_kind {
     PROV_LIST_CAS_OF_TEMPLATE,
     PROV_LIST_VERSIONS_OF_POLICY,   /* key: 4 bytes, big-endian */
     PROV_LIST_VERSIONS_OF_TEMPLATE, /* likewise */
+    PROV_LIST_CLAIMS,               /* claims with limits; key: 32 bytes of certificate id */
+    PROV_LIST_VALUES_OF_CLAIM, /* allow lists; `of` is the id; key: parameter, NUL, 16 bytes of hash
+                                  (prov_claim_value) */
 };
 
 /*

@@ -6,6 +6,7 @@
 
 #include "hash.h"
 #include "ident.h"
+#include "names.h"
 
 /* The certificate's own, and two of each group from the thing's up to the root. */
 #define MAX_POLICIES                                                                               \
@@ -136,6 +137,66 @@ static enum prov_rc find_doc(struct prov_rights *rights, struct prov_tx *tx, str
         return rc;
     cache_doc(rights, name, *out);
     return PROV_OK;
+}
+
+/* Its key is no policy's name, so that no change of a policy makes it forgotten. */
+#define CLAIM_KEY "claim/"
+
+/*
+ * What a temporary claim may do (reference 1.6 and 1.10): connect, and provision by its template.
+ * What a template may be called needs no escaping.
+ */
+static enum prov_rc parse_claim(struct prov_tx *tx, struct prov_span template_name,
+                                struct prov_policy_doc **out)
+{
+    static const struct {
+        const char *actions, *resource;
+    } parts[] = {
+        { "\"iot:Publish\",\"iot:Receive\"", "arn:aws:iot:*:*:topic/$aws" },
+        { "\"iot:Subscribe\"", "arn:aws:iot:*:*:topicfilter/$aws" },
+    };
+    struct prov_buf text;
+    enum prov_rc rc;
+
+    prov_buf_init(&text, PROV_MAX_POLICY_TEXT);
+    prov_buf_add_str(&text, "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
+                            "\"Action\":\"iot:Connect\",\"Resource\":\"*\"}");
+    for (size_t i = 0; i < PROV_COUNT(parts); i++)
+        prov_buf_addf(&text,
+                      ",{\"Effect\":\"Allow\",\"Action\":[%s],\"Resource\":["
+                      "\"%s/certificates/create/*\",\"%s/certificates/create-from-csr/*\","
+                      "\"%s/provisioning-templates/%.*s/provision/*\"]}",
+                      parts[i].actions, parts[i].resource, parts[i].resource, parts[i].resource,
+                      PROV_SPAN_ARG(template_name));
+    prov_buf_add_str(&text, "]}");
+    rc = text.rc == PROV_OK ? prov_policy_parse(prov_buf_span(&text), out, tx->err)
+                            : prov_nomem(tx->err);
+    prov_buf_release(&text);
+    return rc;
+}
+
+/* The same for all claims for one template. */
+static enum prov_rc find_claim_doc(struct prov_rights *rights, struct prov_tx *tx,
+                                   struct prov_span template_name, struct prov_policy_doc **out)
+{
+    char key[sizeof CLAIM_KEY + PROV_MAX_TEMPLATE_NAME] = CLAIM_KEY;
+    struct doc_entry *entry = NULL;
+    enum prov_rc rc;
+
+    rc = prov_name_check(PROV_NAME_TEMPLATE, template_name, NULL);
+    if (rc != PROV_OK)
+        return prov_fail(tx->err, PROV_ESTORE, "InternalFailureException",
+                         "a claim's template has no name that can be: run `provctl check`");
+    memcpy(key + strlen(CLAIM_KEY), template_name.p, template_name.n);
+    HASH_FIND_STR(rights->docs, key, entry);
+    if (entry != NULL) {
+        *out = prov_policy_doc_ref(entry->doc);
+        return PROV_OK;
+    }
+    rc = parse_claim(tx, template_name, out);
+    if (rc == PROV_OK)
+        cache_doc(rights, prov_span_str(key), *out);
+    return rc;
 }
 
 static void cache_set(struct prov_rights *rights, struct prov_policy_doc *const *docs, size_t n,
@@ -283,16 +344,33 @@ struct collect {
     size_t n;
 };
 
+static enum prov_rc collect_room(const struct collect *c)
+{
+    if (c->n < MAX_POLICIES)
+        return PROV_OK;
+    return prov_fail(c->tx->err, PROV_ESTORE, "InternalFailureException",
+                     "a session has more policies than can be: run `provctl check`");
+}
+
 static enum prov_rc collect_doc(void *ctx, struct prov_span policy, struct prov_span group)
 {
     struct collect *c = ctx;
-    enum prov_rc rc;
+    enum prov_rc rc = collect_room(c);
 
     (void)group;
-    if (c->n == MAX_POLICIES)
-        return prov_fail(c->tx->err, PROV_ESTORE, "InternalFailureException",
-                         "a session has more policies than can be: run `provctl check`");
-    rc = find_doc(c->rights, c->tx, policy, &c->docs[c->n]);
+    if (rc == PROV_OK)
+        rc = find_doc(c->rights, c->tx, policy, &c->docs[c->n]);
+    if (rc == PROV_OK)
+        c->n++;
+    return rc;
+}
+
+static enum prov_rc collect_claim(struct collect *c, struct prov_span template_name)
+{
+    enum prov_rc rc = collect_room(c);
+
+    if (rc == PROV_OK)
+        rc = find_claim_doc(c->rights, c->tx, template_name, &c->docs[c->n]);
     if (rc == PROV_OK)
         c->n++;
     return rc;
@@ -361,6 +439,8 @@ enum prov_rc prov_rights_policy(struct prov_rights *rights, struct prov_tx *tx,
     rc = find_thing(tx, cert, who->client_id, &thing);
     if (rc == PROV_OK)
         rc = all_names(tx, cert, &thing, &to);
+    if (rc == PROV_OK && cert->claim_template.n != 0)
+        rc = collect_claim(&c, cert->claim_template);
     if (rc == PROV_OK)
         rc = find_set(rights, tx, c.docs, c.n, &set);
     if (rc == PROV_OK)

@@ -3,7 +3,8 @@
  *
  * A session's policies are its certificate's, and those of the groups of the connection's thing and
  * of their ancestors (reference 8.4). The connection's thing is the certificate's exclusive one, or
- * the attached thing whose name is the client id (7.4).
+ * the attached thing whose name is the client id (7.4). A temporary claim has one policy, which is
+ * in no list: connecting, and provisioning by its template (1.6, 1.10).
  *
  * Thread: one at a time (the broker's). Policies handed out stay good when the cache forgets.
  */
@@ -41,7 +42,8 @@ PROV_MUST_USE enum prov_rc prov_rights_policy(struct prov_rights *rights, struct
                                               const struct prov_cert *cert,
                                               const struct prov_who *who, struct prov_policy **out);
 
-/* The same policies by name, in the order of the documents in the set (for explanations). */
+/* The same policies by name, in the order of the documents in the set (for explanations). That of a
+ * temporary claim has no name, and is the last document. */
 PROV_MUST_USE enum prov_rc
 prov_rights_names(struct prov_tx *tx, const struct prov_cert *cert, struct prov_span client_id,
                   void (*visit)(void *ctx, struct prov_span policy, struct prov_span group),

@@ -46,7 +46,8 @@ static void open_store(struct reg *r)
         return;
     }
     r->lmdb = true;
-    r->dir = tmp_new();
+    if (r->dir == NULL)
+        r->dir = tmp_new();
     opts.dir = r->dir;
     if (prov_store_lmdb_open(&opts, &prov_registry_schema, &r->store, &r->err) != PROV_OK)
         fail_msg("%s", r->err.text);
@@ -118,6 +119,16 @@ void reg_read(struct reg *r)
 void reg_write(struct reg *r)
 {
     reg_abort(r);
+}
+
+void reg_restart(struct reg *r)
+{
+    assert_int_equal(prov_txn_commit(r->tx.txn), PROV_OK);
+    if (r->lmdb) {
+        prov_store_free(r->store);
+        open_store(r);
+    }
+    begin(r, PROV_TXN_WRITE);
 }
 
 void reg_at(struct reg *r, int64_t seconds_since_t0)
@@ -375,6 +386,29 @@ struct prov_id reg_cert(struct reg *r)
     return id;
 }
 
+struct prov_made_cert reg_made(struct reg *r, const struct pki_cert *issuer)
+{
+    struct pki_cert leaf = reg_pki_leaf(r, issuer, "/CN=made");
+    struct prov_made_cert made = { .der = reg_der(r, &leaf),
+                                   .common_name = S("made"),
+                                   .not_before_s = r->tx.now_ms / 1000,
+                                   .not_after_s = r->tx.now_ms / 1000 + 300 };
+
+    if (issuer != NULL)
+        assert_int_equal(prov_ident_id(issuer->x509, &made.ca_id), PROV_OK);
+    pki_free(&leaf);
+    return made;
+}
+
+struct prov_id reg_temporary(struct reg *r, const char *template_name)
+{
+    const struct prov_made_cert made = reg_made(r, NULL);
+    struct prov_id id;
+
+    reg_ok(r, prov_cert_record_claim(&r->tx, &made, S(template_name), &id));
+    return id;
+}
+
 void reg_ca_state(struct reg *r, const struct prov_id *id, bool active, bool auto_registration)
 {
     const struct prov_ca_change change = { .active = &active,
@@ -426,12 +460,25 @@ struct prov_span reg_json(struct reg *r, const char *quoted)
     return prov_span(text, n);
 }
 
-void reg_template(struct reg *r, const char *name, const char *quoted_body)
+static void new_template(struct reg *r, const char *name, const char *quoted_body,
+                         enum prov_template_type type)
 {
-    const struct prov_template_creation creation = { .name = S(name),
-                                                     .body = reg_json(r, quoted_body),
-                                                     .type = PROV_TEMPLATE_JITP,
-                                                     .enabled = true };
+    const struct prov_template_creation creation = {
+        .name = S(name), .body = reg_json(r, quoted_body), .type = type, .enabled = true
+    };
 
     reg_ok(r, prov_template_create(&r->tx, &creation));
+}
+
+void reg_template(struct reg *r, const char *name, const char *quoted_body)
+{
+    new_template(r, name, quoted_body, PROV_TEMPLATE_JITP);
+}
+
+void reg_fleet_template(struct reg *r, const char *name)
+{
+    new_template(r, name,
+                 "{'Resources':{'c':{'Type':'AWS::IoT::Certificate','Properties':"
+                 "{'CertificateId':{'Ref':'AWS::IoT::Certificate::Id'}}}}}",
+                 PROV_TEMPLATE_FLEET);
 }

@@ -71,6 +71,9 @@ void reg_abort(struct reg *r);
 void reg_read(struct reg *r);
 void reg_write(struct reg *r);
 void reg_at(struct reg *r, int64_t seconds_since_t0);
+/* What was committed, read by a process that began later; on LMDB only, otherwise just reg_commit.
+ */
+void reg_restart(struct reg *r);
 
 /* ---- assertions -------------------------------------------------------------------------------
  */
@@ -132,6 +135,11 @@ struct prov_id reg_ca(struct reg *r, const struct pki_cert *ca, const char *temp
 void reg_ca_state(struct reg *r, const struct prov_id *id, bool active, bool auto_registration);
 /* A certificate without a CA, ACTIVE; each call makes another. */
 struct prov_id reg_cert(struct reg *r);
+/* One that was made here a moment ago, good for five minutes, and is not registered; issuer NULL:
+ * by nobody who is. */
+struct prov_made_cert reg_made(struct reg *r, const struct pki_cert *issuer);
+/* A claim for a template, which must be there. */
+struct prov_id reg_temporary(struct reg *r, const char *template_name);
 /* Whatever the rules say; also a number that is no status. */
 void reg_raw_status(struct reg *r, const struct prov_id *id, unsigned status);
 void reg_thing(struct reg *r, const char *name);
@@ -144,6 +152,8 @@ void reg_policy(struct reg *r, const char *name);
     "\"Resource\":\"*\"}]}"
 /* ' stands for ". */
 void reg_template(struct reg *r, const char *name, const char *quoted_body);
+/* One of type FLEET_PROVISIONING. */
+void reg_fleet_template(struct reg *r, const char *name);
 /* The same text with ' made ", living as long as the fixture. */
 struct prov_span reg_json(struct reg *r, const char *quoted);
 

@@ -1,6 +1,7 @@
 /* prov_registry_check: each reference cut, each record damaged. */
 #include "support/reg_fixture.h"
 
+#include "core/claim.h"
 #include "core/reg.h"
 #include "support/alloc.h"
 
@@ -50,6 +51,38 @@ static struct prov_id furnish(struct reg *r)
     pki_free(&leaf);
     pki_free(&ca);
     return id;
+}
+
+/* Certificates that wait for something, and a claim with limits. */
+struct waiting {
+    struct prov_id temporary, issued, old, new, next, claim;
+    int64_t token_ms, claim_ms, retire_ms;
+};
+
+static struct waiting furnish_waiting(struct reg *r)
+{
+    const struct prov_made_cert made = reg_made(r, NULL);
+    struct waiting w = { .token_ms = r->tx.now_ms + 3600000,
+                         .claim_ms = r->tx.now_ms + 301000,
+                         .retire_ms = r->tx.now_ms + 500 };
+    const struct prov_span name = S("flt");
+    char token[PROV_TOKEN_LEN + 1];
+
+    reg_fleet_template(r, "flt");
+    w.temporary = reg_temporary(r, "flt");
+    reg_ok(r, prov_cert_record_issued(&r->tx, &made, &w.temporary, w.token_ms, &w.issued, token));
+    w.old = reg_cert(r);
+    w.new = reg_cert(r);
+    w.next = reg_cert(r);
+    w.claim = reg_cert(r);
+    reg_ok(r, prov_cert_replace(&r->tx, &w.new, &w.old));
+    reg_ok(r, prov_cert_connected(&r->tx, &w.new, 500));
+    reg_ok(r, prov_cert_replace(&r->tx, &w.next, &w.new));
+    reg_ok(r,
+           prov_claim_update(&r->tx, &w.claim,
+                             &(struct prov_claim_change){ .templates = &name, .n_templates = 1 }));
+    reg_ok(r, prov_claim_allow(&r->tx, &w.claim, S("Serial"), S("SN-1")));
+    return w;
 }
 
 static struct prov_span first_key(struct reg *r, enum reg_table table, char prefix,
@@ -132,6 +165,7 @@ static void check_finds_damaged_records_in_every_table(void **state)
     assert_non_null(strstr(reg_problems(r), "record settings does not decode"));
     reg_abort(r);
     (void)furnish(r);
+    (void)furnish_waiting(r);
     reg_commit(r);
     for (int table = 0; table < REG_TABLES; table++) {
         if (table == REG_CERT_DER || table == REG_LINK) /* bytes as they are */
@@ -202,6 +236,178 @@ static void check_finds_what_does_not_fit_together(void **state)
     assert_non_null(strstr(reg_problems(r), "has DER that cannot be read"));
 }
 
+/* ---- what waits, and claims ------------------------------------------------------------------ */
+
+static void lose_claims_end(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_due_del(&r->tx, w->claim_ms, REG_DUE_CLAIM, &w->temporary));
+}
+
+static void lose_overlaps_end(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_due_del(&r->tx, w->retire_ms, REG_DUE_RETIRE, &w->old));
+}
+
+static void lose_tokens_end(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_due_del(&r->tx, w->token_ms, REG_DUE_TOKEN, &w->issued));
+}
+
+static void lose_temporary(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_del(&r->tx, REG_CERT, prov_id_span(&w->temporary)));
+}
+
+static void lose_new(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_del(&r->tx, REG_CERT, prov_id_span(&w->new)));
+}
+
+static void lose_replacement(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_link_del(&r->tx, REG_REPLACEMENT_OF_CERT, prov_id_span(&w->new),
+                           prov_id_span(&w->next)));
+}
+
+static void lose_template(struct reg *r, const struct waiting *w)
+{
+    (void)w;
+    reg_ok(r, reg_del(&r->tx, REG_TEMPLATE, S("flt")));
+}
+
+static void lose_template_of_temporary(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_link_del(&r->tx, REG_CLAIM_OF_TEMPLATE, S("flt"), prov_id_span(&w->temporary)));
+}
+
+static void lose_template_of_claim(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_link_del(&r->tx, REG_CLAIM_OF_TEMPLATE, S("flt"), prov_id_span(&w->claim)));
+}
+
+static void lose_claim(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_del(&r->tx, REG_CLAIM, prov_id_span(&w->claim)));
+}
+
+static void lose_claims_certificate(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_del(&r->tx, REG_CERT, prov_id_span(&w->claim)));
+}
+
+static void lose_value(struct reg *r, const struct waiting *w)
+{
+    uint8_t key[PROV_STORE_KEY_MAX];
+
+    (void)w;
+    reg_ok(r, reg_del(&r->tx, REG_CLAIM_VALUE, first_key(r, REG_CLAIM_VALUE, '\0', key)));
+}
+
+static void miscount_temporary(struct reg *r, const struct waiting *w)
+{
+    (void)w;
+    reg_ok(r, reg_count_temporary(&r->tx, 1));
+}
+
+static void wait_for_another_time(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_due_add(&r->tx, w->claim_ms + 1, REG_DUE_CLAIM, &w->temporary));
+}
+
+static void wait_for_what_is_not(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_due_add(&r->tx, w->claim_ms, REG_DUE_CLAIM, &w->new));
+}
+
+static void wait_for_the_unknown(struct reg *r, const struct waiting *w)
+{
+    reg_ok(r, reg_due_add(&r->tx, 1, (enum reg_due)'?', &w->new));
+}
+
+static void wait_under_no_key(struct reg *r, const struct waiting *w)
+{
+    (void)w;
+    plant(r, REG_DUE, S("elsewhere"), NONE);
+}
+
+static void have_no_network(struct reg *r, const struct waiting *w)
+{
+    struct prov_claim claim;
+
+    reg_ok(r, prov_claim_get(&r->tx, &w->claim, &claim));
+    claim.networks[claim.n_networks++] = S("nowhere");
+    reg_ok(r, reg_claim_put(&r->tx, &claim, false));
+}
+
+static void have_no_list(struct reg *r, const struct waiting *w)
+{
+    struct prov_claim claim;
+
+    reg_ok(r, prov_claim_get(&r->tx, &w->claim, &claim));
+    claim.n_listed = 0;
+    reg_ok(r, reg_claim_put(&r->tx, &claim, false));
+}
+
+static void have_no_id(struct reg *r, const struct waiting *w)
+{
+    (void)w;
+    plant(r, REG_CLAIM, S("elsewhere"), NONE);
+}
+
+static void list_under_no_key(struct reg *r, const struct waiting *w)
+{
+    uint8_t key[PROV_ID_LEN + 1 + REG_VALUE_HASH] = { 0 };
+
+    memcpy(key, w->claim.b, PROV_ID_LEN);
+    plant(r, REG_CLAIM_VALUE, prov_span(key, sizeof key), S("x"));
+}
+
+static void check_finds_what_waits_for_nothing_and_claims_that_are_broken(void **state)
+{
+    static const struct {
+        void (*make)(struct reg *r, const struct waiting *w);
+        const char *says;
+    } rows[] = {
+        { lose_claims_end, "has no entry for the end of its claim" },
+        { lose_overlaps_end, "has no entry for the end of its overlap" },
+        { lose_tokens_end, "has no entry for the end of its token" },
+        { lose_temporary, "entry of what is due" },
+        { lose_temporary, "refers to certificate" },
+        { lose_new, "refers to certificate" },
+        { lose_replacement, "is not in the index of certificate" },
+        { lose_template, "refers to template flt, which does not exist" },
+        { lose_template, "refers to an owner flt, which does not exist" },
+        { lose_template_of_temporary, "is not in the index of template flt" },
+        { lose_template_of_claim, "is not in the index of template flt" },
+        { lose_claim, "refers to claim" },
+        { lose_claims_certificate, "refers to certificate" },
+        { lose_value, "says that there are 1 values on its lists; there are 0" },
+        { miscount_temporary, "says that 2 certificates are temporary; 1 are" },
+        { wait_for_another_time, "is not what its certificate waits for" },
+        { wait_for_what_is_not, "is not what its certificate waits for" },
+        { wait_for_the_unknown, "does not decode" },
+        { wait_under_no_key, "entry of what is due elsewhere does not decode" },
+        { have_no_network, "has \"nowhere\", which is no network" },
+        { have_no_list, "is on a list that its claim does not have" },
+        { have_no_id, "claim elsewhere is filed under what is no id" },
+        { list_under_no_key, "does not decode" },
+    };
+    struct reg *r = *state;
+    const struct waiting w = furnish_waiting(r);
+
+    assert_string_equal(reg_problems(r), "");
+    reg_commit(r);
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        rows[i].make(r, &w);
+        if (strstr(reg_problems(r), rows[i].says) == NULL)
+            fail_msg("row %zu: \"%s\" is not in\n%s", i, rows[i].says, reg_problems(r));
+        reg_abort(r);
+    }
+    lose_tokens_end(r, &w); /* as the sweep does */
+    r->tx.now_ms = w.token_ms;
+    assert_string_equal(reg_problems(r), "");
+}
+
 /* Records as they are, under keys that are not theirs. */
 static void check_finds_what_is_filed_wrongly(void **state)
 {
@@ -252,6 +458,7 @@ static void check_without_memory_is_no_finding(void **state)
     struct reg *r = *state;
 
     (void)furnish(r);
+    (void)furnish_waiting(r);
     assert_true(reg_each_allocation(r, check_everything, NULL) > 10);
 }
 
@@ -259,6 +466,7 @@ static const struct CMUnitTest registry_check[] = {
     REG_TEST(check_finds_every_record_that_is_missing),
     REG_TEST(check_finds_damaged_records_in_every_table),
     REG_TEST(check_finds_what_does_not_fit_together),
+    REG_TEST(check_finds_what_waits_for_nothing_and_claims_that_are_broken),
     REG_TEST(check_finds_what_is_filed_wrongly),
     REG_TEST(check_without_memory_is_no_finding),
 };

@@ -229,6 +229,57 @@ static void hook_is_for_fleet_templates_and_can_run(void **state)
     }
 }
 
+static void validity_and_retirement_are_for_fleet_templates(void **state)
+{
+    static const uint32_t most = PROV_MAX_VALIDITY_DAYS, more = PROV_MAX_VALIDITY_DAYS + 1,
+                          none = 0;
+    static const bool yes = true, no = false;
+    struct reg *r = *state;
+    struct prov_template_creation fleet = creation(r, "fleet", BODY);
+    struct prov_template_creation jitp = creation(r, "jitp", BODY);
+
+    fleet.type = PROV_TEMPLATE_FLEET;
+    fleet.validity_days = more;
+    reg_refused(r, prov_template_create(&r->tx, &fleet), PROV_EINVAL, INVALID);
+    fleet.validity_days = 7;
+    fleet.retire_previous = true;
+    reg_ok(r, prov_template_create(&r->tx, &fleet));
+    assert_int_equal(get(r, "fleet").validity_days, 7);
+    assert_true(get(r, "fleet").retire_previous);
+    reg_refused(r,
+                prov_template_update(&r->tx, S("fleet"),
+                                     &(struct prov_template_change){ .validity_days = &more }),
+                PROV_EINVAL, INVALID);
+    reg_ok(r, prov_template_update(&r->tx, S("fleet"),
+                                   &(struct prov_template_change){ .validity_days = &most }));
+    assert_int_equal(get(r, "fleet").validity_days, most);
+    assert_true(get(r, "fleet").retire_previous);
+    reg_ok(r, prov_template_update(&r->tx, S("fleet"),
+                                   &(struct prov_template_change){ .validity_days = &none,
+                                                                   .retire_previous = &no }));
+    assert_int_equal(get(r, "fleet").validity_days, 0);
+    assert_false(get(r, "fleet").retire_previous);
+
+    jitp.validity_days = 7;
+    reg_refused(r, prov_template_create(&r->tx, &jitp), PROV_EINVAL, INVALID);
+    jitp.validity_days = 0;
+    jitp.retire_previous = true;
+    reg_refused(r, prov_template_create(&r->tx, &jitp), PROV_EINVAL, INVALID);
+    jitp.retire_previous = false;
+    reg_ok(r, prov_template_create(&r->tx, &jitp));
+    reg_refused(r,
+                prov_template_update(&r->tx, S("jitp"),
+                                     &(struct prov_template_change){ .validity_days = &most }),
+                PROV_EINVAL, INVALID);
+    reg_refused(r,
+                prov_template_update(&r->tx, S("jitp"),
+                                     &(struct prov_template_change){ .retire_previous = &yes }),
+                PROV_EINVAL, INVALID);
+    reg_ok(r, prov_template_update(&r->tx, S("jitp"),
+                                   &(struct prov_template_change){ .validity_days = &none,
+                                                                   .retire_previous = &no }));
+}
+
 static void template_has_five_versions_of_its_type(void **state)
 {
     struct reg *r = *state;
@@ -344,6 +395,7 @@ static const struct CMUnitTest registry_template[] = {
     REG_TEST(account_has_256_templates_and_no_more),
     REG_TEST(update_changes_what_is_given_and_leaves_the_rest),
     REG_TEST(hook_is_for_fleet_templates_and_can_run),
+    REG_TEST(validity_and_retirement_are_for_fleet_templates),
     REG_TEST(template_has_five_versions_of_its_type),
     REG_TEST(template_in_use_or_with_versions_is_not_deleted),
     REG_TEST(template_of_a_type_of_the_future_is_an_error),

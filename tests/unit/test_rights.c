@@ -189,6 +189,126 @@ static void thing_of_a_connection_is_the_exclusive_one_or_the_client_ids(void **
     assert_int_equal(prov_rights_thing(&cert, S("a")).n, 0);
 }
 
+/* ---- temporary claims ------------------------------------------------------------------------ */
+
+static void claim_may_connect_and_provision_by_its_template_and_nothing_else(void **state)
+{
+    static const struct {
+        enum prov_action action;
+        const char *name;
+        bool allowed;
+    } rows[] = {
+        { PROV_ACT_CONNECT, "phone", true },
+        { PROV_ACT_CONNECT, "$x/y", true },
+        { PROV_ACT_PUBLISH, "$aws/certificates/create/json", true },
+        { PROV_ACT_PUBLISH, "$aws/certificates/create-from-csr/cbor", true },
+        { PROV_ACT_PUBLISH, "$aws/provisioning-templates/fleet/provision/json", true },
+        { PROV_ACT_RECEIVE, "$aws/certificates/create/json/accepted", true },
+        { PROV_ACT_RECEIVE, "$aws/provisioning-templates/fleet/provision/json/rejected", true },
+        { PROV_ACT_SUBSCRIBE, "$aws/certificates/create-from-csr/json/accepted", true },
+        { PROV_ACT_SUBSCRIBE, "$aws/certificates/create/json/+", true },
+        { PROV_ACT_SUBSCRIBE, "$aws/provisioning-templates/fleet/provision/cbor/accepted", true },
+        { PROV_ACT_PUBLISH, "$aws/provisioning-templates/fleet2/provision/json", false },
+        { PROV_ACT_PUBLISH, "$aws/provisioning-templates/flee/provision/json", false },
+        { PROV_ACT_SUBSCRIBE, "$aws/provisioning-templates/other/provision/json/accepted", false },
+        { PROV_ACT_SUBSCRIBE, "$aws/provisioning-templates/+/provision/json/accepted", false },
+        { PROV_ACT_RECEIVE, "$aws/provisioning-templates/other/provision/json/accepted", false },
+        { PROV_ACT_SUBSCRIBE, "$aws/#", false },
+        { PROV_ACT_SUBSCRIBE, "#", false },
+        { PROV_ACT_PUBLISH, "$aws/certificates/created/json", false },
+        { PROV_ACT_PUBLISH, "x/$aws/certificates/create/json", false },
+        { PROV_ACT_RETAIN_PUBLISH, "$aws/certificates/create/json", false },
+        { PROV_ACT_PUBLISH, "sensors/1", false },
+        { PROV_ACT_RECEIVE, "sensors/1", false },
+    };
+    struct prov_rights *rights = new_rights();
+    struct reg *r = *state;
+    struct prov_policy *pol;
+    struct prov_id id;
+
+    reg_ok(r, prov_settings_set(&r->tx, "123456789012", "eu-north-1"));
+    reg_fleet_template(r, "fleet");
+    id = reg_temporary(r, "fleet");
+    reg_ok(r, policy_for(r, rights, &id, "phone", &pol));
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        const struct prov_policy_request req = { .action = rows[i].action,
+                                                 .name = S(rows[i].name) };
+
+        if ((prov_policy_decide(pol, &req) == PROV_ALLOWED) != rows[i].allowed)
+            fail_msg("row %zu: %s", i, rows[i].name);
+    }
+    prov_policy_free(pol);
+    prov_rights_free(rights);
+}
+
+static void claims_for_different_templates_have_different_rights(void **state)
+{
+    struct prov_rights *rights = new_rights();
+    struct reg *r = *state;
+    struct prov_id a, b;
+
+    reg_fleet_template(r, "a");
+    reg_fleet_template(r, "b");
+    a = reg_temporary(r, "a");
+    b = reg_temporary(r, "b");
+    for (int again = 0; again < 2; again++) { /* from the cache */
+        assert_true(may(r, rights, &a, "c", "$aws/provisioning-templates/a/provision/json"));
+        assert_false(may(r, rights, &a, "c", "$aws/provisioning-templates/b/provision/json"));
+        assert_true(may(r, rights, &b, "c", "$aws/provisioning-templates/b/provision/json"));
+        assert_false(may(r, rights, &b, "c", "$aws/provisioning-templates/a/provision/json"));
+    }
+    assert_false(prov_rights_forget(rights, S("a")));
+    (void)prov_rights_forget(rights, NONE);
+    assert_true(may(r, rights, &a, "c", "$aws/provisioning-templates/a/provision/json"));
+    prov_rights_free(rights);
+}
+
+static void claim_for_what_is_no_template_is_an_error(void **state)
+{
+    static const char *const bad[] = { "a*", "a\",\"b", "+",
+                                       "1234567890123456789012345678901234567" };
+    struct prov_rights *rights = new_rights();
+    struct reg *r = *state;
+    struct prov_policy *pol;
+    struct prov_cert cert;
+    struct prov_id id;
+
+    reg_fleet_template(r, "a");
+    id = reg_temporary(r, "a");
+    for (size_t i = 0; i < PROV_COUNT(bad); i++) {
+        reg_ok(r, prov_cert_get(&r->tx, &id, &cert));
+        cert.claim_template = S(bad[i]);
+        reg_ok(r, reg_cert_put(&r->tx, &cert));
+        reg_refused(r, policy_for(r, rights, &id, "c", &pol), PROV_ESTORE,
+                    "InternalFailureException");
+    }
+    prov_rights_free(rights);
+}
+
+static enum prov_rc claims_rights(struct reg *r, void *ctx)
+{
+    struct prov_rights *rights;
+    struct prov_policy *pol = NULL;
+    enum prov_rc rc = prov_rights_new(&rights);
+
+    if (rc != PROV_OK)
+        return rc;
+    rc = policy_for(r, rights, ctx, "c", &pol);
+    prov_policy_free(pol);
+    prov_rights_free(rights);
+    return rc;
+}
+
+static void claim_without_memory_for_its_rights_has_none(void **state)
+{
+    struct reg *r = *state;
+    struct prov_id id;
+
+    reg_fleet_template(r, "a");
+    id = reg_temporary(r, "a");
+    assert_true(reg_each_allocation(r, claims_rights, &id) > 5);
+}
+
 /* ---- variables ------------------------------------------------------------------------------- */
 
 static void variables_are_those_of_thing_and_session(void **state)
@@ -504,6 +624,10 @@ static const struct CMUnitTest rights[] = {
     REG_TEST(policies_of_all_ancestors_count),
     REG_TEST(names_are_told_certificates_first_then_from_the_group_upwards),
     REG_TEST(thing_of_a_connection_is_the_exclusive_one_or_the_client_ids),
+    REG_TEST(claim_may_connect_and_provision_by_its_template_and_nothing_else),
+    REG_TEST(claims_for_different_templates_have_different_rights),
+    REG_TEST(claim_for_what_is_no_template_is_an_error),
+    REG_TEST(claim_without_memory_for_its_rights_has_none),
     REG_TEST(variables_are_those_of_thing_and_session),
     REG_TEST(certificate_variables_come_from_the_store_or_the_handshake),
     REG_TEST(missing_or_damaged_policy_is_an_error_and_no_smaller_set),
