@@ -105,23 +105,33 @@ void prov_doc_id(struct prov_doc *d, cJSON *into, const char *key, const struct 
     prov_doc_text(d, into, key, prov_span_str(hex));
 }
 
-cJSON *prov_doc_string(struct prov_span s)
+/* A character at a time: what is none becomes U+FFFD. */
+static void add_repaired(struct prov_buf *out, struct prov_span s)
 {
-    struct prov_buf b;
-    cJSON *item;
     size_t n;
 
-    prov_buf_init(&b, s.n * 3 + 1); /* U+FFFD is three bytes */
     for (size_t i = 0; i < s.n; i += n) {
         for (n = 1; n < 4 && i + n < s.n && !prov_utf8_valid(prov_span(s.p + i, n)); n++)
             continue;
         if (s.p[i] != '\0' && prov_utf8_valid(prov_span(s.p + i, n))) {
-            prov_buf_add(&b, prov_span(s.p + i, n));
+            prov_buf_add(out, prov_span(s.p + i, n));
             continue;
         }
         n = 1;
-        prov_buf_add_str(&b, "\xef\xbf\xbd");
+        prov_buf_add_str(out, "\xef\xbf\xbd");
     }
+}
+
+cJSON *prov_doc_string(struct prov_span s)
+{
+    struct prov_buf b;
+    cJSON *item;
+
+    prov_buf_init(&b, s.n * 3 + 1); /* U+FFFD is three bytes */
+    if (s.n == 0 || (memchr(s.p, '\0', s.n) == NULL && prov_utf8_valid(s)))
+        prov_buf_add(&b, s); /* as nearly all text is */
+    else
+        add_repaired(&b, s);
     item = b.rc == PROV_OK ? cJSON_CreateString(prov_buf_cstr(&b)) : NULL;
     prov_buf_release(&b);
     return item;

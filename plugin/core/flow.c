@@ -104,6 +104,9 @@ static void admit_registered(const struct prov_cert *cert, int64_t now_s, struct
     }
     out->outcome = by_status[cert->status].outcome;
     out->reason = by_status[cert->status].reason;
+    /* one that a claim obtained waits for RegisterThing: no CA's template may let it in instead */
+    if (out->outcome == PROV_NEW && cert->token_ms != 0)
+        refuse(out, PROV_REASON_CERT_PENDING);
     if (out->outcome == PROV_REFUSED)
         return;
     if (now_s < cert->not_before_s)

@@ -255,7 +255,7 @@ static enum prov_rc record(struct prov_contact *contact, struct prov_tx *tx,
         return rc;
     if (!contact->asked)
         contact->registered_ms = cert.created_ms;
-    *settled = cert.status != PROV_CERT_PENDING_ACTIVATION;
+    *settled = cert.status != PROV_CERT_PENDING_ACTIVATION || cert.token_ms != 0;
     if (*settled)
         settle(contact, &cert);
     return PROV_OK;
