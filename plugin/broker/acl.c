@@ -5,6 +5,8 @@
 #include <openssl/x509.h>
 
 #include "changes.h"
+#include "control.h"
+#include "fleet.h"
 #include "report.h"
 #include "run/log.h"
 
@@ -80,6 +82,11 @@ static bool is_control(const struct mosquitto_evt_acl_check *ev)
 
 static int leave_to_others(struct prov_plugin *pl, const struct mosquitto_evt_acl_check *ev)
 {
+    /* provisioning is the devices' own, and what was answered to one connection is not for the
+     * next */
+    if (ev->topic[0] == '$' && (ev->access == MOSQ_ACL_WRITE || ev->access == MOSQ_ACL_READ) &&
+        (prov_is_private_topic(ev->topic) || strcmp(ev->topic, PROV_CONTROL_ANSWERS) == 0))
+        return MOSQ_ERR_ACL_DENIED;
     if (pl->conf.other_clients == PROV_OTHERS_ALLOW && !is_control(ev))
         return MOSQ_ERR_SUCCESS;
     if (pl->compat.defer_denies && !pl->told_others) {
@@ -130,8 +137,9 @@ static enum prov_reason denial_reason(int access, struct prov_span topic)
 {
     if (access == MOSQ_ACL_SUBSCRIBE)
         return PROV_REASON_SUBSCRIBE_DENIED;
-    return topic.n != 0 && topic.p[0] == '$' ? PROV_REASON_RESERVED_TOPIC
-                                             : PROV_REASON_PUBLISH_DENIED;
+    return topic.n != 0 && topic.p[0] == '$' && !prov_is_request_topic((const char *)topic.p)
+               ? PROV_REASON_RESERVED_TOPIC
+               : PROV_REASON_PUBLISH_DENIED;
 }
 
 /* A delivery that is not made is nobody's attempt; the rest is told, and may cost the connection.
@@ -162,13 +170,24 @@ static SELDOM bool may_retain(const struct prov_session *session, struct prov_sp
     return prov_policy_decide(session->policy, &request) == PROV_ALLOWED;
 }
 
+/*
+ * On topics that start with '$'. Devices never publish there, whatever their policy (reference
+ * 6.5), except to provision, where nothing is retained (6.5 too); what is said there is received
+ * by nobody but who asked.
+ */
+static SELDOM bool may_on_reserved(const struct mosquitto_evt_acl_check *ev)
+{
+    if (ev->access == MOSQ_ACL_WRITE)
+        return !ev->retain && prov_is_request_topic(ev->topic);
+    return ev->access != MOSQ_ACL_READ || !prov_is_private_topic(ev->topic);
+}
+
 static bool may(const struct prov_session *session, const struct mosquitto_evt_acl_check *ev,
                 struct prov_span topic)
 {
     struct prov_policy_request request = { .action = PROV_ACT_SUBSCRIBE, .name = topic };
 
-    /* devices never publish to topics that start with '$', whatever their policy (reference 6.5) */
-    if (ev->access == MOSQ_ACL_WRITE && topic.n != 0 && topic.p[0] == '$')
+    if (topic.n != 0 && topic.p[0] == '$' && !may_on_reserved(ev))
         return false;
     if (session->policy == NULL || (session->barred && !session->gone))
         return false;

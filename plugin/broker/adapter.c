@@ -8,6 +8,7 @@
 #include "answers.h"
 #include "contact.h"
 #include "core/ident.h"
+#include "due.h"
 #include "report.h"
 #include "run/log.h"
 #include "trust.h"
@@ -118,6 +119,8 @@ static void welcome(struct prov_plugin *pl, struct prov_tx *tx, struct prov_sess
     prov_sessions_forget_away(pl->sessions, session->client_id);
     empty_queue(pl, tx, session);
     remember_session(pl, tx, session->client, session);
+    if (!prov_id_is_zero(&cert->replaces))
+        prov_due_connected(pl, &session->cert);
     prov_sessions_set_online(pl->sessions, session, true);
     prov_metrics_add(pl->metrics, PROV_METRIC_CONNECTS_ACCEPTED, 1);
     prov_announce_connected(pl, session, cert);

@@ -6,9 +6,11 @@
 struct answer {
     struct answer *next;
     struct prov_asker asker;
-    const char *topic;
     struct prov_buf payload;
     int qos;
+    bool correlated;
+    struct prov_buf correlation;
+    char topic[]; /* NUL-terminated */
 };
 
 /* A client id that the broker holds an answer for, since the last tick. */
@@ -31,6 +33,7 @@ enum prov_rc prov_answers_new(struct prov_answers **out)
 static void free_answer(struct answer *answer)
 {
     prov_buf_wipe(&answer->payload);
+    prov_buf_release(&answer->correlation);
     free(answer);
 }
 
@@ -59,17 +62,36 @@ void prov_answers_free(struct prov_answers *answers)
     free(answers);
 }
 
-void prov_answer(struct prov_plugin *pl, const struct prov_asker *asker, const char *topic,
-                 struct prov_buf *payload, int qos)
+static struct answer *make_answer(const struct prov_asker *asker, const struct prov_reply *reply)
+{
+    const size_t n = strlen(reply->topic) + 1;
+    struct answer *answer = calloc(1, sizeof *answer + n);
+
+    if (answer == NULL)
+        return NULL;
+    answer->asker = *asker;
+    answer->qos = reply->qos;
+    answer->correlated = reply->correlation.p != NULL;
+    prov_buf_init(&answer->correlation, UINT16_MAX);
+    prov_buf_add(&answer->correlation, reply->correlation);
+    memcpy(answer->topic, reply->topic, n);
+    if (answer->correlation.rc == PROV_OK)
+        return answer;
+    free_answer(answer);
+    return NULL;
+}
+
+void prov_answer(struct prov_plugin *pl, const struct prov_asker *asker,
+                 const struct prov_reply *reply, struct prov_buf *payload)
 {
     struct prov_answers *answers = pl->answers;
-    struct answer *answer = calloc(1, sizeof *answer);
+    struct answer *answer = make_answer(asker, reply);
 
     if (answer == NULL) {
         prov_buf_wipe(payload);
         return;
     }
-    *answer = (struct answer){ NULL, *asker, topic, *payload, qos };
+    answer->payload = *payload;
     memset(payload, 0, sizeof *payload);
     if (answers->head == NULL)
         answers->head = answer;
@@ -100,6 +122,23 @@ static bool expect(struct prov_answers *answers, const char *client_id)
     return false;
 }
 
+/* The broker owns the properties when it has taken the message. */
+static void publish(const struct answer *answer, const char *client_id)
+{
+    const struct prov_span data = prov_buf_span(&answer->correlation);
+    mosquitto_property *properties = NULL;
+    int rc = MOSQ_ERR_SUCCESS;
+
+    if (answer->correlated)
+        rc = mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA, data.p,
+                                           (uint16_t)data.n);
+    if (rc == MOSQ_ERR_SUCCESS)
+        rc = mosquitto_broker_publish_copy(client_id, answer->topic, (int)answer->payload.n,
+                                           answer->payload.p, answer->qos, false, properties);
+    if (rc != MOSQ_ERR_SUCCESS)
+        mosquitto_property_free_all(&properties);
+}
+
 static void hand_over(struct prov_plugin *pl, struct answer *answer)
 {
     const struct prov_session *session = prov_sessions_find(pl->sessions, answer->asker.client);
@@ -108,8 +147,7 @@ static void hand_over(struct prov_plugin *pl, struct answer *answer)
         answer->payload.n > INT_MAX || !expect(pl->answers, session->client_id))
         return;
     pl->published = true;
-    (void)mosquitto_broker_publish_copy(session->client_id, answer->topic, (int)answer->payload.n,
-                                        answer->payload.p, answer->qos, false, NULL);
+    publish(answer, session->client_id);
 }
 
 void prov_answers_send(struct prov_plugin *pl)

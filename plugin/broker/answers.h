@@ -21,12 +21,19 @@ PROV_MUST_USE enum prov_rc prov_answers_new(struct prov_answers **out);
 /* Wipes what was not sent. NULL is accepted. */
 void prov_answers_free(struct prov_answers *answers);
 
+/* How it is sent. Copied. */
+struct prov_reply {
+    const char *topic;
+    int qos;
+    struct prov_span correlation; /* MQTT 5: the request's correlation data; p NULL: it had none */
+};
+
 /*
- * Takes the payload, which is wiped once it was handed to the broker or its session is gone. topic
- * is static text. Nothing is sent, and nobody is told, when there is no memory.
+ * Takes the payload, which is wiped once it was handed to the broker or its session is gone.
+ * Nothing is sent, and nobody is told, when there is no memory.
  */
-void prov_answer(struct prov_plugin *pl, const struct prov_asker *asker, const char *topic,
-                 struct prov_buf *payload, int qos);
+void prov_answer(struct prov_plugin *pl, const struct prov_asker *asker,
+                 const struct prov_reply *reply, struct prov_buf *payload);
 
 /* At each tick: hands over what waits. */
 void prov_answers_send(struct prov_plugin *pl);

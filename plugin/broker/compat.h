@@ -14,6 +14,7 @@
 #include <mosquitto.h>
 #include <mosquitto_broker.h>
 #include <mosquitto_plugin.h>
+#include <mqtt_protocol.h>
 #endif
 
 /* Values that 2.0's headers do not have (mosquitto/defs.h of 2.1.2). */

@@ -254,7 +254,7 @@ static void count(const struct contact_job *job)
     else if (reason == PROV_REASON_CERT_PENDING)
         metric = PROV_METRIC_PENDING;
     else
-        prov_sys_refused(job->pl, reason);
+        prov_sys_refused(job->pl, reason, false);
     prov_metrics_add(job->pl->metrics, metric, 1);
 }
 

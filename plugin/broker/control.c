@@ -6,7 +6,6 @@
 #include "core/api.h"
 #include "run/log.h"
 
-#define RESPONSE_TOPIC PROV_CONTROL_TOPIC "/response"
 #define MAX_REQUESTS 64 /* under way at once; each may be as large as its answer */
 
 static const char too_many[] =
@@ -81,7 +80,7 @@ static bool prepare(struct prov_job *base) /* worker */
 {
     struct control_job *job = (struct control_job *)base;
 
-    base->rc = prov_api_batch_new(prov_buf_span(&job->request), &job->batch);
+    base->rc = prov_api_batch_new(prov_buf_span(&job->request), job->pl->issuing, &job->batch);
     prov_buf_wipe(&job->request);
     if (base->rc == PROV_OK)
         base->rc = read_first(job);
@@ -107,9 +106,11 @@ static void add_quoted(struct prov_buf *line, const char *key, struct prov_span 
 static void audit(void *ctx, const struct prov_api_op *op, const char *command,
                   struct prov_span subject, const struct prov_err *error)
 {
-    const struct control_job *job = ctx;
+    struct control_job *job = ctx;
     struct prov_buf line;
 
+    if (op != NULL && prov_api_issues(op))
+        job->qos = 0; /* a private key is not for the broker to keep: see broker/fleet.c */
     prov_metrics_add(job->pl->metrics, PROV_METRIC_CONTROL_COMMANDS, 1);
     if (error != NULL)
         prov_metrics_add(job->pl->metrics, PROV_METRIC_CONTROL_ERRORS, 1);
@@ -156,7 +157,8 @@ static void done(struct prov_job *base) /* broker */
         prov_buf_init(&job->answer, sizeof no_memory);
         prov_buf_add_str(&job->answer, no_memory);
     }
-    prov_answer(job->pl, &job->asker, RESPONSE_TOPIC, &job->answer, job->qos);
+    prov_answer(job->pl, &job->asker,
+                &(struct prov_reply){ PROV_CONTROL_ANSWERS, job->qos, { NULL, 0 } }, &job->answer);
     free_job(job);
 }
 
@@ -181,7 +183,7 @@ static void answer_now(struct prov_plugin *pl, const struct prov_asker *asker, c
 
     prov_buf_init(&answer, PROV_MAX_API_PAYLOAD);
     prov_buf_add_str(&answer, text);
-    prov_answer(pl, asker, RESPONSE_TOPIC, &answer, qos);
+    prov_answer(pl, asker, &(struct prov_reply){ PROV_CONTROL_ANSWERS, qos, { NULL, 0 } }, &answer);
 }
 
 static void keep(char *out, size_t cap, const char *text)

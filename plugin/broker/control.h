@@ -9,6 +9,7 @@
 #include "plugin.h"
 
 #define PROV_CONTROL_TOPIC "$CONTROL/provisioning/v1"
+#define PROV_CONTROL_ANSWERS PROV_CONTROL_TOPIC "/response"
 
 int prov_on_control(int event, void *data, void *userdata);
 

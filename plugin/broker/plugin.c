@@ -8,9 +8,12 @@
 #include "adapter.h"
 #include "answers.h"
 #include "changes.h"
+#include "claims.h"
 #include "contact.h"
 #include "control.h"
 #include "core/feed.h"
+#include "due.h"
+#include "fleet.h"
 #include "leaving.h"
 #include "report.h"
 #include "run/log.h"
@@ -93,6 +96,7 @@ static int on_tick(int event, void *data, void *userdata)
     if (time_passed(pl)) {
         prov_attend(pl);
         prov_sys_tick(pl);
+        prov_due_tick(pl);
         prov_leaving_expire(pl);
     } else if (prov_pool_ready(pl->pool)) {
         prov_attend(pl);
@@ -129,6 +133,7 @@ static const struct {
 } callbacks[] = {
     { MOSQ_EVT_BASIC_AUTH, prov_on_basic_auth, NULL, false },
     { MOSQ_EVT_ACL_CHECK, prov_on_acl_check, NULL, false },
+    { MOSQ_EVT_MESSAGE, prov_on_message, NULL, false },
     { MOSQ_EVT_DISCONNECT, prov_on_disconnect, NULL, false },
     { MOSQ_EVT_TICK, on_tick, NULL, false },
     { MOSQ_EVT_RELOAD, on_reload, NULL, false },
@@ -259,6 +264,50 @@ static enum prov_rc start_hooks(struct prov_plugin *pl)
     return prov_hooks_new(&conf, &pl->hooks);
 }
 
+/* What the configuration names must be there and fit; what it does not name may come later. */
+static enum prov_rc check_issuer(struct prov_plugin *pl, struct prov_err *err)
+{
+    const struct prov_issuer *issuer;
+    struct prov_err why = { 0 };
+    enum prov_rc rc;
+
+    if (pl->conf.issuer_cert == NULL && pl->conf.issuer_key == NULL)
+        return PROV_OK;
+    rc = pl->issuing->issuer(pl->issuing, &issuer, &why);
+    return rc == PROV_OK ? rc
+                         : prov_fail(err, rc, why.code, "issuer_cert and issuer_key: %s", why.text);
+}
+
+static enum prov_rc start_issuing(struct prov_plugin *pl, struct prov_err *err)
+{
+    const struct prov_issuing_conf issuing = {
+        .dir = pl->conf.db_path,
+        .cert = pl->conf.issuer_cert,
+        .key = pl->conf.issuer_key,
+        .validity_days = (int64_t)pl->conf.issuer_validity_days,
+        .key_type = (enum prov_key_type)pl->conf.key_type,
+    };
+    const struct prov_keypool_conf keys = {
+        .type = (enum prov_key_type)pl->conf.key_type,
+        .ready = (unsigned)pl->conf.key_pool,
+        .limit = (unsigned)pl->conf.queue_limit,
+    };
+    enum prov_rc rc;
+
+    rc = prov_keypool_new(&keys, &pl->keys);
+    if (rc == PROV_OK)
+        rc = prov_issuing_new(&issuing, &pl->issuing);
+    if (rc == PROV_OK)
+        rc = prov_csr_reader_new(&pl->csrs);
+    pl->fleet_conf = (struct prov_fleet_conf){
+        .issuing = pl->issuing,
+        .provider = pl->conf.certificate_provider,
+        .reader = pl->csrs,
+        .token_ttl_ms = (int64_t)pl->conf.token_ttl_s * 1000,
+    };
+    return rc == PROV_OK ? check_issuer(pl, err) : rc;
+}
+
 /* Without the file they are counted all the same, for $SYS. */
 static enum prov_rc start_metrics(struct prov_plugin *pl)
 {
@@ -291,11 +340,15 @@ static enum prov_rc make_parts(struct prov_plugin *pl, struct prov_err *err)
     if (rc == PROV_OK)
         rc = prov_answers_new(&pl->answers);
     if (rc == PROV_OK)
+        rc = prov_claims_new(&pl->claims);
+    if (rc == PROV_OK)
         rc = prov_throttle_new(&pl->conf, &pl->throttle);
     if (rc == PROV_OK)
         rc = start_metrics(pl);
     if (rc == PROV_OK)
         rc = start_hooks(pl);
+    if (rc == PROV_OK)
+        rc = start_issuing(pl, err);
     if (rc == PROV_OK)
         rc = start_threads(pl);
     if (rc == PROV_ENOMEM)
@@ -345,14 +398,19 @@ static void stop(struct prov_plugin *pl)
         (void)mosquitto_callback_unregister(pl->id, callbacks[i].event, callbacks[i].call,
                                             callbacks[i].topic);
     prov_hooks_stop(pl->hooks); /* what is parked comes back to the pool */
+    prov_keypool_stop(pl->keys);
     prov_pool_free(pl->pool);
     prov_trust_stop(pl->trust); /* first contacts held certificates with its notes on them */
     prov_hooks_free(pl->hooks);
+    prov_keypool_free(pl->keys);
+    prov_issuing_free(pl->issuing);
+    prov_csr_reader_free(pl->csrs);
     prov_wake_free(pl->wake);
     prov_sys_stop(pl);
     prov_metrics_free(pl->metrics);
     prov_throttle_free(pl->throttle);
     prov_answers_free(pl->answers);
+    prov_claims_free(pl->claims);
     prov_contacts_free(pl->contacts);
     prov_reports_free(pl->reports);
     prov_sessions_free(pl->sessions);

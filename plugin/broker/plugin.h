@@ -10,10 +10,13 @@
 #include <openssl/types.h>
 
 #include "compat.h"
+#include "core/fleet.h"
 #include "core/flow.h"
 #include "core/rights.h"
 #include "run/conf.h"
 #include "run/hook.h"
+#include "run/issuing.h"
+#include "run/keypool.h"
 #include "run/metrics.h"
 #include "run/pool.h"
 #include "run/throttle.h"
@@ -21,6 +24,7 @@
 #include "sessions.h"
 
 struct prov_answers;
+struct prov_claims;
 struct prov_reports;
 struct prov_contacts;
 struct prov_trust;
@@ -33,6 +37,10 @@ struct prov_plugin {
     struct prov_wake *wake; /* NULL: finished work waits for the next tick */
     struct prov_pool *pool;
     struct prov_hooks *hooks;
+    struct prov_keypool *keys;
+    struct prov_issuing *issuing;
+    struct prov_csr_reader *csrs;
+    struct prov_fleet_conf fleet_conf;
     struct prov_throttle *throttle;
     struct prov_metrics *metrics;
     struct prov_rights *rights;
@@ -41,6 +49,7 @@ struct prov_plugin {
     struct prov_reports *reports;
     struct prov_contacts *contacts;
     struct prov_answers *answers;
+    struct prov_claims *claims;
     struct prov_trust *trust;
     unsigned control_requests; /* under way */
     uint64_t last_presence;    /* the version number handed out last */
@@ -60,6 +69,8 @@ struct prov_plugin {
     uint64_t told_metrics[PROV_METRIC_COUNT]; /* as they were told there */
     bool told_any_metric;
     bool told_others, told_no_ticks;
+    bool sweeping;         /* what is due is being done */
+    int64_t looked_due_ms; /* steady: when it was last looked for; 0: at once */
 };
 
 /* Milliseconds since 1970. */

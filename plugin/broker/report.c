@@ -229,7 +229,7 @@ void prov_report(struct prov_plugin *pl, const struct prov_refusal *r)
     struct prov_attempt attempt = { .reason = r->reason, .cert = r->cert, .ca = r->ca };
     struct report_job *job;
 
-    prov_sys_refused(pl, r->reason);
+    prov_sys_refused(pl, r->reason, r->request);
     attempt.at_ms = prov_now_ms();
     if (repeated(pl->reports, r, attempt.at_ms, &attempt.repeats))
         return;

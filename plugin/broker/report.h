@@ -17,6 +17,8 @@ struct prov_refusal {
     const char *client_id, *address; /* NULL: not known */
     X509 *leaf;                      /* for its common name; may be NULL */
     struct prov_span detail;         /* may be empty; device text */
+    bool request;                    /* of a client that stays connected: it is no connection that
+                                        is refused */
 };
 
 PROV_MUST_USE enum prov_rc prov_reports_new(struct prov_reports **out);

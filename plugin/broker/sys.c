@@ -9,9 +9,11 @@
 #define SAMPLE_MS 1000
 #define QUIET_MS 60000 /* between two lines about the file */
 
-void prov_sys_refused(struct prov_plugin *pl, enum prov_reason reason)
+void prov_sys_refused(struct prov_plugin *pl, enum prov_reason reason, bool request)
 {
     prov_metrics_add(pl->metrics, (enum prov_metric)(PROV_METRIC_REFUSED + (unsigned)reason), 1);
+    if (request)
+        return;
     if (prov_reason_info(reason)->step != PROV_STEP_POLICY || reason == PROV_REASON_CONNECT_DENIED)
         prov_metrics_add(pl->metrics, PROV_METRIC_CONNECTS_REFUSED, 1);
     if (reason == PROV_REASON_THROTTLED)
@@ -48,6 +50,15 @@ static void sample_hooks(struct prov_plugin *pl)
     prov_metrics_set(pl->metrics, PROV_METRIC_HOOK_US_TOTAL, stats.took_us_total);
     prov_metrics_set(pl->metrics, PROV_METRIC_HOOK_US_MAX, stats.took_us_max);
     prov_metrics_set(pl->metrics, PROV_METRIC_HOOKS_RUNNING, stats.running);
+}
+
+static void sample_keys(struct prov_plugin *pl)
+{
+    struct prov_keypool_stats stats;
+
+    prov_keypool_stats(pl->keys, &stats);
+    prov_metrics_set(pl->metrics, PROV_METRIC_KEYS_READY, stats.ready);
+    prov_metrics_set(pl->metrics, PROV_METRIC_KEYS_WAITED, stats.waited);
 }
 
 static void sample_certs(struct prov_plugin *pl)
@@ -88,6 +99,7 @@ static void sample(struct prov_plugin *pl)
 {
     sample_pool(pl);
     sample_hooks(pl);
+    sample_keys(pl);
     sample_certs(pl);
     prov_metrics_set(pl->metrics, PROV_METRIC_SESSIONS, prov_sessions_online(pl->sessions));
     prov_metrics_set(pl->metrics, PROV_METRIC_ATTEMPTS_DROPPED, prov_reports_dropped(pl->reports));

@@ -12,7 +12,8 @@ void prov_sys_tick(struct prov_plugin *pl);
 /* The last counts, when the plugin stops. */
 void prov_sys_stop(struct prov_plugin *pl);
 
-/* A refusal: by its reason, and among the connections refused if it was one. */
-void prov_sys_refused(struct prov_plugin *pl, enum prov_reason reason);
+/* A refusal: by its reason, and among the connections refused if it was one, and no request of a
+ * client that is connected. */
+void prov_sys_refused(struct prov_plugin *pl, enum prov_reason reason, bool request);
 
 #endif

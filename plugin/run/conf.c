@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/hook.h"
+#include "core/registry.h"
+#include "keypool.h"
 #include "log.h"
 
 enum opt_kind {
@@ -50,6 +53,26 @@ static bool is_region(const char *value)
     const size_t n = strlen(value);
 
     return n >= 1 && n <= 32 && strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static bool is_key_place(const char *value)
+{
+    const size_t n = strlen(value);
+
+    if (strncmp(value, "pkcs11:", 7) != 0)
+        return is_absolute_path(value);
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] <= ' ' || value[i] >= 0x7f)
+            return false;
+    }
+    return n <= PROV_MAX_HOOK;
+}
+
+static bool is_hook(const char *value)
+{
+    struct prov_hook_spec spec;
+
+    return prov_hook_spec_parse(prov_span_str(value), &spec, NULL) == PROV_OK;
 }
 
 #define AT(field) offsetof(struct prov_conf, field)
@@ -127,6 +150,45 @@ static const struct row rows[] = {
       .meaning = "New devices of one CA a second, in the long run. 0: no limit." },
     { "ca_burst", OPT_UINT, AT(ca_burst), .lo = 1, .hi = 1000000, .fallback = "5000",
       .meaning = "New devices of one CA at once." },
+    { "claim_per_s", OPT_UINT, AT(claim_per_s), .lo = 0, .hi = 1000000, .fallback = "1000",
+      .meaning = "Provisioning requests with one claim certificate a second, in the long run. "
+                 "0: no limit. `provctl claim limit --rate` limits one claim further." },
+    { "claim_burst", OPT_UINT, AT(claim_burst), .lo = 1, .hi = 1000000, .fallback = "5000",
+      .meaning = "Provisioning requests with one claim certificate at once." },
+    { "claim_suspend_after", OPT_UINT, AT(claim_suspend_after), .lo = 0, .hi = 1000000,
+      .fallback = "0",
+      .meaning = "A claim certificate with which so many requests were refused within an hour is "
+                 "suspended, until `provctl claim resume`. 0: never; `provctl claim limit "
+                 "--suspend-after` sets it for one claim." },
+    { "issuer_cert", OPT_TEXT, AT(issuer_cert), .legal = is_absolute_path,
+      .range = "an absolute path", .without = "the store's issuer.crt",
+      .meaning = "File of the CA certificate, in PEM, that device certificates are issued under; "
+                 "`provctl issuer create` makes one. Looked for when first needed, unless given "
+                 "here: then the broker does not start without it." },
+    { "issuer_key", OPT_TEXT, AT(issuer_key), .legal = is_key_place,
+      .range = "an absolute path or a pkcs11: URI", .without = "the store's issuer.key",
+      .meaning = "Its private key: a PEM file that only its owner may read, or a key in a PKCS#11 "
+                 "token (RFC 7512; pin-source names a file with the PIN)." },
+    { "issuer_validity_days", OPT_UINT, AT(issuer_validity_days), .lo = 1,
+      .hi = PROV_MAX_VALIDITY_DAYS, .fallback = "3650",
+      .meaning = "Days that issued certificates are good for, unless their claim's template says "
+                 "(`provctl template update --validity-days`); never longer than the issuer is." },
+    { "certificate_provider", OPT_TEXT, AT(certificate_provider), .legal = is_hook,
+      .range = "exec:/path or https://host/path", .without = "the issuer signs",
+      .meaning = "Hook that certifies signing requests in the issuer's place, so that another CA "
+                 "issues. Its answer is checked against the request." },
+    { "token_ttl_s", OPT_UINT, AT(token_ttl_s), .lo = 60, .hi = 604800, .fallback = "3600",
+      .meaning = "Seconds that a device has to register a thing with a certificate that it was "
+                 "issued. Then the certificate is deleted." },
+    { "key_type", OPT_CHOICE, AT(key_type), .words = { "rsa2048", "ec-p256" },
+      .fallback = "rsa2048", .meaning = "Keys that CreateKeysAndCertificate makes." },
+    { "key_pool", OPT_UINT, AT(key_pool), .lo = 0, .hi = PROV_MAX_KEYPOOL, .fallback = "16",
+      .meaning = "Keys made ahead for CreateKeysAndCertificate, from its first use on, so that no "
+                 "device waits for one." },
+    { "rotation_overlap_s", OPT_UINT, AT(rotation_overlap_s), .lo = 0, .hi = 31536000,
+      .fallback = "3600",
+      .meaning = "Seconds that a device's old certificate stays good after it connected with its "
+                 "new one, where the template retires it." },
 };
 
 /* ---- values -----------------------------------------------------------------------------------
@@ -330,6 +392,9 @@ void prov_conf_release(struct prov_conf *conf)
     free(conf->region);
     free(conf->hook_dir);
     free(conf->hook_cafile);
+    free(conf->issuer_cert);
+    free(conf->issuer_key);
+    free(conf->certificate_provider);
     memset(conf, 0, sizeof *conf);
 }
 

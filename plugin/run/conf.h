@@ -15,14 +15,14 @@ enum prov_session_resumption { PROV_RESUMPTION_OFF, PROV_RESUMPTION_ON };
 enum prov_presence_events { PROV_PRESENCE_OFF, PROV_PRESENCE_ON };
 
 struct prov_conf {
-    char *db_path;          /* absolute */
-    uint64_t db_max_mb;     /* 0: large enough for ten million devices */
-    char *account_id;       /* 12 digits; NULL: not given, the store has it */
-    char *region;           /* [a-z0-9-]{1,32}; NULL likewise */
-    unsigned first_connect; /* enum prov_first_connect; these five are unsigned so that one kind of
-                               table row sets them */
-    unsigned on_denied;     /* enum prov_on_denied */
-    unsigned other_clients; /* enum prov_other_clients */
+    char *db_path;               /* absolute */
+    uint64_t db_max_mb;          /* 0: large enough for ten million devices */
+    char *account_id;            /* 12 digits; NULL: not given, the store has it */
+    char *region;                /* [a-z0-9-]{1,32}; NULL likewise */
+    unsigned first_connect;      /* enum prov_first_connect; these are unsigned so that one kind of
+                                    table row sets them */
+    unsigned on_denied;          /* enum prov_on_denied */
+    unsigned other_clients;      /* enum prov_other_clients */
     unsigned session_resumption; /* enum prov_session_resumption */
     unsigned presence_events;    /* enum prov_presence_events */
     uint64_t worker_threads;
@@ -38,6 +38,17 @@ struct prov_conf {
     uint64_t address_per_s, address_burst;
     uint64_t certificate_per_s, certificate_burst;
     uint64_t ca_per_s, ca_burst;
+    uint64_t claim_per_s, claim_burst;
+    uint64_t claim_suspend_after; /* refused requests within an hour; 0: never */
+    /* issuing; both files, or neither: those in db_path (signer.h) */
+    char *issuer_cert; /* absolute */
+    char *issuer_key;  /* absolute, or a "pkcs11:" URI */
+    uint64_t issuer_validity_days;
+    char *certificate_provider; /* checked by prov_hook_spec_parse; NULL: the issuer signs */
+    uint64_t token_ttl_s;
+    unsigned key_type; /* enum prov_key_type */
+    uint64_t key_pool;
+    uint64_t rotation_overlap_s;
 };
 
 /* As the broker gives it: the key without "plugin_opt_"; NULL counts as empty. */

@@ -80,7 +80,7 @@ enum prov_metric_kind prov_metric_kind(enum prov_metric metric)
 const char *prov_metric_help(enum prov_metric metric)
 {
     return (size_t)metric < PROV_COUNT(rows) ? rows[metric].help
-                                             : "connections refused for this reason";
+                                             : "connections and requests refused for this reason";
 }
 
 /* FNV-1a, 64 bits: against accidents. Whoever may write the file may also write its sum. */

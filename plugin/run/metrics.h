@@ -28,6 +28,14 @@
     X(PROVISIONED, "registrations/provisioned", COUNTER, "first contacts that ended ACTIVE")       \
     X(PENDING, "registrations/pending", COUNTER, "first contacts left PENDING_ACTIVATION")         \
     X(REGISTRATIONS_FAILED, "registrations/failed", COUNTER, "first contacts that were refused")   \
+    X(ISSUED, "claims/issued", COUNTER, "certificates issued to claims")                           \
+    X(REGISTERED, "claims/registered", COUNTER, "things registered with them")                     \
+    X(CLAIMS_REFUSED, "claims/refused", COUNTER, "provisioning requests refused, for any reason")  \
+    X(CLAIMS_SUSPENDED, "claims/suspended", COUNTER, "claims suspended because they misbehaved")   \
+    X(ROTATED, "claims/rotated", COUNTER, "devices that obtained a successor of their own")        \
+    X(SWEPT, "claims/swept", COUNTER, "issued certificates deleted because nobody used them")      \
+    X(KEYS_READY, "keys/ready", GAUGE, "private keys made ahead")                                  \
+    X(KEYS_WAITED, "keys/waited", COUNTER, "requests that found none made ahead")                  \
     X(HOOK_CALLS, "hooks/calls", COUNTER, "hook calls that ended")                                 \
     X(HOOK_FAILURES, "hooks/failures", COUNTER, "of those, without an answer that counts")         \
     X(HOOK_TIMEOUTS, "hooks/timeouts", COUNTER, "of those, for they took too long")                \

@@ -10,10 +10,11 @@
 
 #define CERTIFICATES 65536
 #define ADDRESSES 16384
+#define CLAIMS 4096
 #define CAS 1024
 
 struct prov_throttle {
-    struct prov_buckets *addresses, *certificates, *cas;
+    struct prov_buckets *addresses, *certificates, *claims, *cas;
 };
 
 const char *prov_throttled_name(enum prov_throttled which)
@@ -55,6 +56,8 @@ enum prov_rc prov_throttle_new(const struct prov_conf *conf, struct prov_throttl
     if (rc == PROV_OK)
         rc = make(conf->certificate_per_s, conf->certificate_burst, CERTIFICATES, &t->certificates);
     if (rc == PROV_OK)
+        rc = make(conf->claim_per_s, conf->claim_burst, CLAIMS, &t->claims);
+    if (rc == PROV_OK)
         rc = make(conf->ca_per_s, conf->ca_burst, CAS, &t->cas);
     if (rc != PROV_OK) {
         prov_throttle_free(t);
@@ -70,6 +73,7 @@ void prov_throttle_free(struct prov_throttle *throttle)
         return;
     prov_buckets_free(throttle->addresses);
     prov_buckets_free(throttle->certificates);
+    prov_buckets_free(throttle->claims);
     prov_buckets_free(throttle->cas);
     free(throttle);
 }
@@ -127,6 +131,12 @@ bool prov_throttle_connect_peek(const struct prov_throttle *throttle, const stru
                                 int64_t now_ms)
 {
     return prov_buckets_peek(throttle->certificates, prov_id_span(cert), now_ms);
+}
+
+bool prov_throttle_claim(struct prov_throttle *throttle, const struct prov_id *claim,
+                         int64_t now_ms)
+{
+    return prov_buckets_take(throttle->claims, prov_id_span(claim), now_ms);
 }
 
 enum prov_throttled prov_throttle_newcomer(struct prov_throttle *throttle, const char *address,

@@ -1,12 +1,12 @@
 /*
- * throttle.h - who comes too often: per source address, per certificate, per CA (the options
- * address_per_s … ca_burst). One clone, one address or one leaked CA uses up its own tokens and
- * crowds nobody out.
+ * throttle.h - who comes too often: per source address, per certificate, per claim, per CA (the
+ * options address_per_s … claim_burst). One clone, one address or one leaked CA uses up its own
+ * tokens and crowds nobody out.
  *
- * 65,536 certificates, 16,384 addresses and 1,024 CAs are told apart, in 24 bytes each: 2 MB, or
- * nothing for a limit that is off. An IPv6 address stands for its /64, of which one host can take
- * any; one that maps an IPv4 address is that address. What is no address (a local socket's name,
- * nothing) is taken as it is written.
+ * 65,536 certificates, 16,384 addresses, 4,096 claims and 1,024 CAs are told apart, in 24 bytes
+ * each: 2 MB, or nothing for a limit that is off. An IPv6 address stands for its /64, of which one
+ * host can take any; one that maps an IPv4 address is that address. What is no address (a local
+ * socket's name, nothing) is taken as it is written.
  *
  * now_ms: a clock that does not go back. No allocation and constant time after new. Thread: broker.
  */
@@ -49,6 +49,10 @@ bool prov_throttle_connect_peek(const struct prov_throttle *throttle, const stru
  */
 enum prov_throttled prov_throttle_newcomer(struct prov_throttle *throttle, const char *address,
                                            const struct prov_id *ca, int64_t now_ms);
+
+/* A provisioning request of a claim's connection: takes one of the claim's tokens. */
+bool prov_throttle_claim(struct prov_throttle *throttle, const struct prov_id *claim,
+                         int64_t now_ms);
 
 /*
  * A refused or unknown certificate: takes one of its address's tokens. peek, before any work is

@@ -394,8 +394,8 @@ static void missing_memory_is_reported_and_leaves_nothing(void **state)
 
 static struct {
     unsigned n;
-    const char *keys[32];
-    char ranges[32][64];
+    const char *keys[64];
+    char ranges[64][64];
 } described;
 
 static void describe_row(void *ctx, const char *key, const char *fallback, const char *range,
@@ -405,7 +405,7 @@ static void describe_row(void *ctx, const char *key, const char *fallback, const
     struct prov_err err;
 
     assert_ptr_equal(ctx, &described);
-    assert_true(described.n < 32);
+    assert_true(described.n < PROV_COUNT(described.keys));
     assert_in_range(strlen(key), 3, 32); /* Mosquitto 2.0 refuses shorter names */
     assert_true(strlen(meaning) > 20);
     described.keys[described.n] = key;
@@ -423,14 +423,40 @@ static void describe_row(void *ctx, const char *key, const char *fallback, const
 static void description_lists_every_option_once_with_a_default_that_loads(void **state)
 {
     static const char *const keys[] = {
-        "db_path",        "db_max_mb",         "account_id",
-        "region",         "first_connect",     "first_connect_wait_ms",
-        "on_denied",      "other_clients",     "session_resumption",
-        "worker_threads", "queue_limit",       "hook_timeout_ms",
-        "hook_limit",     "hook_dir",          "hook_cafile",
-        "sys_interval",   "presence_events",   "address_per_s",
-        "address_burst",  "certificate_per_s", "certificate_burst",
-        "ca_per_s",       "ca_burst",
+        "db_path",
+        "db_max_mb",
+        "account_id",
+        "region",
+        "first_connect",
+        "first_connect_wait_ms",
+        "on_denied",
+        "other_clients",
+        "session_resumption",
+        "worker_threads",
+        "queue_limit",
+        "hook_timeout_ms",
+        "hook_limit",
+        "hook_dir",
+        "hook_cafile",
+        "sys_interval",
+        "presence_events",
+        "address_per_s",
+        "address_burst",
+        "certificate_per_s",
+        "certificate_burst",
+        "ca_per_s",
+        "ca_burst",
+        "claim_per_s",
+        "claim_burst",
+        "claim_suspend_after",
+        "issuer_cert",
+        "issuer_key",
+        "issuer_validity_days",
+        "certificate_provider",
+        "token_ttl_s",
+        "key_type",
+        "key_pool",
+        "rotation_overlap_s",
     };
     (void)state;
 

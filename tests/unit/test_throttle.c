@@ -20,6 +20,8 @@ static const struct prov_conf limits = {
     .certificate_burst = 4,
     .ca_per_s = 10,
     .ca_burst = 5,
+    .claim_per_s = 10,
+    .claim_burst = 2,
 };
 
 static struct prov_throttle *make(const struct prov_conf *conf)
@@ -185,6 +187,19 @@ static void thousand_addresses_replaying_one_certificate_spend_no_one_else_s(voi
     }
 }
 
+static void claim_uses_up_its_own_requests_alone_and_in_time_may_ask_again(void **state)
+{
+    struct prov_throttle *t = *state;
+
+    assert_true(prov_throttle_claim(t, &cert_a, T0));
+    assert_true(prov_throttle_claim(t, &cert_a, T0));
+    assert_false(prov_throttle_claim(t, &cert_a, T0));
+    assert_true(prov_throttle_claim(t, &cert_b, T0));
+    assert_true(prov_throttle_connect(t, &cert_a, T0)); /* connections are another matter */
+    assert_true(prov_throttle_claim(t, &cert_a, T0 + 100));
+    assert_false(prov_throttle_claim(t, &cert_a, T0 + 100));
+}
+
 static void limit_of_none_a_second_is_off(void **state)
 {
     static const struct {
@@ -192,17 +207,17 @@ static void limit_of_none_a_second_is_off(void **state)
         bool address, certificate, ca;
     } rows[] = {
         { { 0, .address_burst = 1, .certificate_per_s = 1, .certificate_burst = 1, .ca_per_s = 1,
-            .ca_burst = 1 },
+            .ca_burst = 1, .claim_burst = 1 },
           false,
           true,
           true },
         { { 0, .address_per_s = 1, .address_burst = 1, .certificate_burst = 1, .ca_per_s = 1,
-            .ca_burst = 1 },
+            .ca_burst = 1, .claim_burst = 1 },
           true,
           false,
           true },
         { { 0, .address_per_s = 1, .address_burst = 1, .certificate_per_s = 1,
-            .certificate_burst = 1, .ca_burst = 1 },
+            .certificate_burst = 1, .ca_burst = 1, .claim_burst = 1 },
           true,
           true,
           false },
@@ -233,6 +248,8 @@ static void largest_settings_are_taken(void **state)
         .certificate_burst = 1000000,
         .ca_per_s = 1000000,
         .ca_burst = 1000000,
+        .claim_per_s = 1000000,
+        .claim_burst = 1000000,
     };
     struct prov_throttle *t = make(&conf);
     (void)state;
@@ -267,7 +284,7 @@ static void missing_memory_is_reported_and_leaves_nothing(void **state)
         assert_null(t);
     }
     assert_int_equal(rc, PROV_OK);
-    assert_int_equal(n, 8); /* itself, and two for each table */
+    assert_int_equal(n, 10); /* itself, and two for each table */
     alloc_count_reset();
     (void)prov_throttle_connect(t, &cert_a, T0);
     (void)prov_throttle_newcomer(t, "2001:db8::1", &ca_x, T0);
@@ -289,6 +306,7 @@ int main(void)
         T_TEST(stranger_takes_of_its_address_and_a_peek_does_not),
         cmocka_unit_test(addresses_of_one_source_are_one_and_others_are_not),
         T_TEST(thousand_addresses_replaying_one_certificate_spend_no_one_else_s),
+        T_TEST(claim_uses_up_its_own_requests_alone_and_in_time_may_ask_again),
         cmocka_unit_test(limit_of_none_a_second_is_off),
         cmocka_unit_test(largest_settings_are_taken),
         cmocka_unit_test(names_are_those_of_the_limits),
