@@ -2,13 +2,16 @@
 
 #include <stdio.h>
 
+#include <openssl/crypto.h>
+
 #include "json.h"
 #include "template_priv.h"
 
 static const struct prov_api_op *const tables[] = {
-    api_ca_ops,       api_cert_ops,     api_transfer_ops, api_thing_ops,  api_principal_ops,
-    api_group_ops,    api_type_ops,     api_billing_ops,  api_policy_ops, api_test_ops,
-    api_template_ops, api_evaluate_ops, api_attempt_ops,  api_status_ops,
+    api_ca_ops,        api_cert_ops,     api_transfer_ops, api_thing_ops,
+    api_principal_ops, api_group_ops,    api_type_ops,     api_billing_ops,
+    api_policy_ops,    api_test_ops,     api_template_ops, api_issue_ops,
+    api_claim_ops,     api_evaluate_ops, api_attempt_ops,  api_status_ops,
 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -211,26 +214,99 @@ static enum prov_rc check_object(struct prov_tx *tx, const struct prov_api_field
     return PROV_OK;
 }
 
-enum prov_rc prov_api_run(const struct prov_api_op *op, struct prov_tx *tx, const cJSON *params,
-                          cJSON **data)
-{
-    enum prov_rc rc;
+/* ---- running --------------------------------------------------------------------------------- */
 
-    *data = NULL;
+static enum prov_rc begin(const struct prov_api_op *op, struct prov_tx *tx, const cJSON *params)
+{
     if (tx->err != NULL)
         memset(tx->err, 0, sizeof *tx->err);
     if (params != NULL && !cJSON_IsObject(params))
         return api_refuse(tx, "", "a request is an object");
-    rc = check_object(tx, op->fields, params, NULL);
-    if (rc == PROV_OK)
-        rc = op->run(tx, params, data);
-    if (rc == PROV_OK)
-        return PROV_OK;
-    cJSON_Delete(*data);
-    *data = NULL;
-    if (tx->err != NULL && tx->err->rc != rc) /* said deep below, and not in words */
+    return check_object(tx, op->fields, params, NULL);
+}
+
+static enum prov_rc end(const struct prov_api_op *op, struct prov_tx *tx, enum prov_rc rc)
+{
+    if (rc != PROV_OK && tx->err != NULL && tx->err->rc != rc) /* said deep below, not in words */
         (void)prov_fail(tx->err, rc, API_INTERNAL, "%s failed: %s", op->name, prov_rc_name(rc));
     return rc;
+}
+
+static enum prov_rc end_data(const struct prov_api_op *op, struct prov_tx *tx, enum prov_rc rc,
+                             cJSON **data)
+{
+    if (rc != PROV_OK) {
+        prov_api_drop(*data);
+        *data = NULL;
+    }
+    return end(op, tx, rc);
+}
+
+enum prov_rc prov_api_prepare(const struct prov_api_op *op, const struct prov_issuing *issuing,
+                              struct prov_tx *tx, const cJSON *params, void **prepared)
+{
+    enum prov_rc rc;
+
+    *prepared = NULL;
+    rc = begin(op, tx, params);
+    if (rc == PROV_OK)
+        rc = op->stages->prepare(tx, issuing, params, prepared);
+    return end(op, tx, rc);
+}
+
+enum prov_rc prov_api_finish(const struct prov_api_op *op, struct prov_tx *tx, void *prepared,
+                             cJSON **data)
+{
+    *data = NULL;
+    if (tx->err != NULL)
+        memset(tx->err, 0, sizeof *tx->err);
+    return end_data(op, tx, op->stages->finish(tx, prepared, data), data);
+}
+
+static enum prov_rc run_stages(const struct prov_api_op *op, const struct prov_issuing *issuing,
+                               struct prov_tx *tx, const cJSON *params, cJSON **data)
+{
+    void *prepared;
+    enum prov_rc rc;
+
+    rc = prov_api_prepare(op, issuing, tx, params, &prepared);
+    if (rc == PROV_OK)
+        rc = prov_api_finish(op, tx, prepared, data);
+    op->stages->drop(prepared);
+    return rc;
+}
+
+enum prov_rc prov_api_run(const struct prov_api_op *op, const struct prov_issuing *issuing,
+                          struct prov_tx *tx, const cJSON *params, cJSON **data)
+{
+    enum prov_rc rc;
+
+    *data = NULL;
+    if (prov_api_issues(op))
+        return run_stages(op, issuing, tx, params, data);
+    rc = begin(op, tx, params);
+    if (rc == PROV_OK)
+        rc = op->run(tx, params, data);
+    return end_data(op, tx, rc, data);
+}
+
+static void wipe(cJSON *item)
+{
+    cJSON *member;
+
+    if (cJSON_IsString(item))
+        OPENSSL_cleanse(item->valuestring, strlen(item->valuestring));
+    cJSON_ArrayForEach(member, item)
+    {
+        wipe(member);
+    }
+}
+
+void prov_api_drop(cJSON *data)
+{
+    if (data != NULL)
+        wipe(data);
+    cJSON_Delete(data);
 }
 
 /* ---- what errors are in HTTP and here -------------------------------------------------------- */

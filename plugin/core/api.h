@@ -22,6 +22,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "issue.h"
 #include "registry.h"
 
 #define PROV_API_PAGE 25
@@ -51,14 +52,19 @@ struct prov_api_field {
 };
 
 /*
- * Of an operation that reads much and writes little: prepare does the reading, in a read
- * transaction, and finish, run in the place of the operation, the rest. params has not been
- * checked. *prepared stays NULL when prepare fails: the operation itself will say why.
+ * Of an operation that does much and writes little: prepare does the work, in a read transaction,
+ * and finish, run in the place of the operation, the rest; it may run again with the same.
+ * *prepared stays NULL when prepare fails.
+ *
+ * An operation may have a run besides, for when it was not prepared or could not be: params has not
+ * been checked then, and the operation itself will say why. One without issues certificates
+ * (prov_api_issues): making keys and signing is for prepare alone.
  */
 struct prov_api_stages {
-    enum prov_rc (*prepare)(struct prov_tx *tx, const cJSON *params, void **prepared);
+    enum prov_rc (*prepare)(struct prov_tx *tx, const struct prov_issuing *issuing,
+                            const cJSON *params, void **prepared);
     enum prov_rc (*finish)(struct prov_tx *tx, void *prepared, cJSON **data);
-    void (*drop)(void *prepared);
+    void (*drop)(void *prepared); /* wipes what is secret of it; NULL is accepted */
 };
 
 struct prov_api_op {
@@ -68,7 +74,8 @@ struct prov_api_op {
     const char *about[2]; /* the fields, of the answer or else the request, that say what it was
                              about; NULL: fewer. Never one that holds a secret or a document. */
     const struct prov_api_field *fields;
-    /* params has been checked against fields. *data: what is answered, NULL for nothing. */
+    /* params has been checked against fields. *data: what is answered, NULL for nothing. run NULL:
+     * see stages. */
     enum prov_rc (*run)(struct prov_tx *tx, const cJSON *params, cJSON **data);
     const struct prov_api_stages *stages; /* NULL: none */
 };
@@ -89,9 +96,36 @@ const char *prov_api_nearest(const char *name);
  * An error about a place in a document that was given (a policy, a template) has a line, and its
  * path leads through that document; one about the request has a path alone, which leads to the
  * field.
+ *
+ * issuing: who signs the certificates of the operations that issue some; without anybody (NULL, or
+ * nobody that it finds) they say "ServiceUnavailableException" and how to make an issuer. Such an
+ * operation is prepared and finished at once, which takes a while: who does not want to keep others
+ * from writing meanwhile calls the two.
  */
-PROV_MUST_USE enum prov_rc prov_api_run(const struct prov_api_op *op, struct prov_tx *tx,
+PROV_MUST_USE enum prov_rc prov_api_run(const struct prov_api_op *op,
+                                        const struct prov_issuing *issuing, struct prov_tx *tx,
                                         const cJSON *params, cJSON **data);
+
+/* Does it issue certificates? Its answer may hold a private key. */
+static inline bool prov_api_issues(const struct prov_api_op *op)
+{
+    return op->run == NULL;
+}
+
+/*
+ * The halves of an operation that issues, with the errors of prov_api_run. The first does all that
+ * takes long and writes nothing; a read transaction will do. What it prepared is finished in a
+ * write transaction, and dropped by op->stages->drop in any case.
+ */
+PROV_MUST_USE enum prov_rc prov_api_prepare(const struct prov_api_op *op,
+                                            const struct prov_issuing *issuing, struct prov_tx *tx,
+                                            const cJSON *params, void **prepared);
+PROV_MUST_USE enum prov_rc prov_api_finish(const struct prov_api_op *op, struct prov_tx *tx,
+                                           void *prepared, cJSON **data);
+
+/* cJSON_Delete for answers: wipes every text of it, for it may be a private key. NULL is accepted.
+ */
+void prov_api_drop(cJSON *data);
 
 /* HTTP status that AWS IoT gives an error code (404 for ResourceNotFoundException …); 500 for
  * those it does not know. */
@@ -119,16 +153,21 @@ enum prov_rc prov_api_rc(const char *error_class);
  */
 struct prov_api_batch;
 
-/* PROV_ENOMEM alone fails: what cannot be read is answered. text need not live on. */
-PROV_MUST_USE enum prov_rc prov_api_batch_new(struct prov_span text, struct prov_api_batch **out);
-void prov_api_batch_free(struct prov_api_batch *batch); /* NULL is accepted */
+/* PROV_ENOMEM alone fails: what cannot be read is answered. text need not live on; issuing (of
+ * prov_api_run; may be NULL) must. */
+PROV_MUST_USE enum prov_rc prov_api_batch_new(struct prov_span text,
+                                              const struct prov_issuing *issuing,
+                                              struct prov_api_batch **out);
+/* Wipes what it would have answered. NULL is accepted. */
+void prov_api_batch_free(struct prov_api_batch *batch);
 
 /* Does any command of it write? Then run needs a write transaction. */
 bool prov_api_batch_writes(const struct prov_api_batch *batch);
 
 /*
  * What the commands can do before anything is written, in a read transaction: so that a revocation
- * list over a million certificates keeps no writer waiting. Not needed. Errors as of run.
+ * list over a million certificates, or the making of keys, keeps no writer waiting. Not needed, but
+ * for that. Errors as of run.
  */
 PROV_MUST_USE enum prov_rc prov_api_batch_prepare(struct prov_api_batch *batch, struct prov_tx *tx);
 
@@ -143,7 +182,8 @@ PROV_MUST_USE enum prov_rc prov_api_batch_run(struct prov_api_batch *batch, stru
 /* Every command failed, with this: the queue was full, the store could not be written. */
 void prov_api_batch_fail(struct prov_api_batch *batch, const struct prov_err *err);
 
-/* The answer as JSON, at most PROV_MAX_API_PAYLOAD bytes; out is initialised here. PROV_ENOMEM. */
+/* The answer as JSON, at most PROV_MAX_API_PAYLOAD bytes; out is initialised here, and to be wiped
+ * (prov_buf_wipe). PROV_ENOMEM. */
 PROV_MUST_USE enum prov_rc prov_api_batch_answer(const struct prov_api_batch *batch,
                                                  struct prov_buf *out);
 

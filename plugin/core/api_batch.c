@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
+
 #include "json.h"
 
 #define MAX_NAME 64      /* of a command that is told again */
 #define MAX_VALUES 65536 /* in a message: far more than commands can use */
 #define RESERVE 5120     /* a response without data has no more bytes */
+#define ISSUED_BYTES                                                                               \
+    32768 /* more than the answer of an operation that issues: a certificate and its keys */
 
 struct command {
     const cJSON *params; /* the element of "commands" */
@@ -16,6 +20,7 @@ struct command {
     const char *name;        /* "" when there is none that could be told again */
     const char *correlation; /* NULL: none */
     void *prepared;          /* by op->stages; NULL: nothing */
+    struct prov_err failed;  /* why an operation that issues could not be prepared; or rc PROV_OK */
     /* how it went */
     struct prov_err err; /* rc PROV_OK: it went well */
     char *data;          /* JSON; NULL: nothing is answered */
@@ -24,6 +29,7 @@ struct command {
 };
 
 struct prov_api_batch {
+    const struct prov_issuing *issuing;
     cJSON *root;
     struct command *v;
     size_t n;
@@ -115,13 +121,15 @@ static enum prov_rc read_message(struct prov_api_batch *batch, struct prov_span 
     return PROV_OK;
 }
 
-enum prov_rc prov_api_batch_new(struct prov_span text, struct prov_api_batch **out)
+enum prov_rc prov_api_batch_new(struct prov_span text, const struct prov_issuing *issuing,
+                                struct prov_api_batch **out)
 {
     struct prov_api_batch *batch = calloc(1, sizeof *batch);
 
     *out = NULL;
     if (batch == NULL)
         return PROV_ENOMEM;
+    batch->issuing = issuing;
     if (read_message(batch, text) == PROV_ENOMEM) {
         prov_api_batch_free(batch);
         return PROV_ENOMEM;
@@ -130,13 +138,20 @@ enum prov_rc prov_api_batch_new(struct prov_span text, struct prov_api_batch **o
     return PROV_OK;
 }
 
-/* As if it had not run. */
-static void forget(struct prov_api_batch *batch, struct command *c)
+static void forget_data(struct prov_api_batch *batch, struct command *c)
 {
+    if (c->data != NULL)
+        OPENSSL_cleanse(c->data, c->data_n);
     batch->used -= c->data_n;
     cJSON_free(c->data);
     c->data = NULL;
     c->data_n = 0;
+}
+
+/* As if it had not run. */
+static void forget(struct prov_api_batch *batch, struct command *c)
+{
+    forget_data(batch, c);
     c->subject[0] = '\0';
     memset(&c->err, 0, sizeof c->err);
 }
@@ -196,7 +211,9 @@ static enum prov_rc keep_data(struct prov_api_batch *batch, struct command *c, s
 
     if (data == NULL)
         return PROV_OK;
-    c->data = cJSON_PrintUnformatted(data);
+    /* a text that grows leaves copies behind, and a private key must not */
+    c->data = prov_api_issues(c->op) ? cJSON_PrintBuffered(data, ISSUED_BYTES, false)
+                                     : cJSON_PrintUnformatted(data);
     if (c->data == NULL)
         return prov_nomem(tx->err);
     c->data_n = strlen(c->data);
@@ -240,12 +257,18 @@ static enum prov_rc run_op(struct prov_api_batch *batch, struct command *c, stru
     cJSON *data = NULL;
     enum prov_rc rc;
 
-    rc = c->prepared != NULL ? c->op->stages->finish(tx, c->prepared, &data)
-                             : prov_api_run(c->op, tx, c->params, &data);
+    if (c->failed.rc != PROV_OK) {
+        *tx->err = c->failed;
+        rc = c->failed.rc;
+    } else if (c->prepared != NULL) {
+        rc = prov_api_finish(c->op, tx, c->prepared, &data);
+    } else {
+        rc = prov_api_run(c->op, batch->issuing, tx, c->params, &data);
+    }
     if (rc == PROV_OK)
         rc = keep_data(batch, c, tx, data);
     keep_subject(c, data);
-    cJSON_Delete(data);
+    prov_api_drop(data);
     return rc;
 }
 
@@ -293,16 +316,30 @@ static enum prov_rc run_command(struct prov_api_batch *batch, struct command *c,
     rc = check_frame(c, &tx);
     if (rc == PROV_OK)
         rc = run_nested(batch, c, outer);
-    if (rc == PROV_OK)
+    if (rc == PROV_OK) {
+        c->err.rc = PROV_OK; /* whatever was said on the way */
         return PROV_OK;
-    batch->used -= c->data_n;
-    cJSON_free(c->data);
-    c->data = NULL;
-    c->data_n = 0;
+    }
+    forget_data(batch, c);
     return ends_all(rc) ? rc : PROV_OK;
 }
 
-/* What a command cannot prepare it will be refused for, or do, when it is run. */
+/* What it cannot prepare, an operation that issues is refused for. Any other does, when it is run,
+ * what it can do then, or says itself what is wrong. */
+static enum prov_rc prepare_command(const struct prov_api_batch *batch, struct command *c,
+                                    struct prov_tx *tx)
+{
+    struct prov_tx own = { tx->txn, tx->now_ms, &c->failed };
+    enum prov_rc rc;
+
+    if (!prov_api_issues(c->op))
+        return c->op->stages->prepare(tx, batch->issuing, c->params, &c->prepared);
+    rc = prov_api_prepare(c->op, batch->issuing, &own, c->params, &c->prepared);
+    if (ends_all(rc) && tx->err != NULL)
+        *tx->err = c->failed;
+    return rc;
+}
+
 enum prov_rc prov_api_batch_prepare(struct prov_api_batch *batch, struct prov_tx *tx)
 {
     for (size_t i = 0; i < batch->n; i++) {
@@ -311,7 +348,7 @@ enum prov_rc prov_api_batch_prepare(struct prov_api_batch *batch, struct prov_tx
 
         if (c->op == NULL || c->op->stages == NULL || c->prepared != NULL)
             continue;
-        rc = c->op->stages->prepare(tx, c->params, &c->prepared);
+        rc = prepare_command(batch, c, tx);
         if (ends_all(rc))
             return rc;
     }
@@ -373,18 +410,25 @@ static void put_error(struct prov_doc *d, const struct prov_err *err)
     prov_doc_text_if(d, d->root, "path", prov_span_str(err->path));
 }
 
-/* Takes the response. */
-static void put_response(struct prov_buf *out, struct prov_doc *d)
+/* Takes the response, which has members, and puts the data, if there is some, behind them: no copy
+ * of it is made but the one. */
+static void put_response(struct prov_buf *out, struct prov_doc *d, struct prov_span data)
 {
     char *text = NULL;
     cJSON *tree;
 
     if (prov_doc_end(d, &tree) == PROV_OK)
         text = cJSON_PrintUnformatted(tree);
-    if (text != NULL)
+    if (text != NULL && data.n == 0) {
         prov_buf_add_str(out, text);
-    else if (out->rc == PROV_OK)
+    } else if (text != NULL) {
+        prov_buf_add(out, prov_span(text, strlen(text) - strlen("}")));
+        prov_buf_add_str(out, ",\"data\":");
+        prov_buf_add(out, data);
+        prov_buf_add_str(out, "}");
+    } else if (out->rc == PROV_OK) {
         out->rc = PROV_ENOMEM;
+    }
     cJSON_free(text);
     cJSON_Delete(tree);
 }
@@ -398,9 +442,8 @@ static void put_command(struct prov_buf *out, const struct command *c)
         prov_doc_text(&d, d.root, "correlationData", prov_span_str(c->correlation));
     if (c->err.rc != PROV_OK)
         put_error(&d, &c->err);
-    else if (c->data != NULL)
-        (void)prov_doc_put(&d, d.root, "data", cJSON_CreateRaw(c->data));
-    put_response(out, &d);
+    put_response(out, &d,
+                 c->err.rc == PROV_OK ? prov_span(c->data, c->data_n) : prov_span(NULL, 0));
 }
 
 enum prov_rc prov_api_batch_answer(const struct prov_api_batch *batch, struct prov_buf *out)
@@ -412,7 +455,7 @@ enum prov_rc prov_api_batch_answer(const struct prov_api_batch *batch, struct pr
     if (batch->err.rc != PROV_OK) {
         d = prov_doc_start(NULL);
         put_error(&d, &batch->err);
-        put_response(out, &d);
+        put_response(out, &d, prov_span(NULL, 0));
     }
     for (size_t i = 0; i < batch->n && out->rc == PROV_OK; i++) {
         prov_buf_add_str(out, i == 0 ? "" : ",");

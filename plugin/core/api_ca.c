@@ -260,12 +260,14 @@ static void drop_crl(void *prepared)
     prov_crl_free(prepared);
 }
 
-static enum prov_rc prepare_crl(struct prov_tx *tx, const cJSON *params, void **prepared)
+static enum prov_rc prepare_crl(struct prov_tx *tx, const struct prov_issuing *issuing,
+                                const cJSON *params, void **prepared)
 {
     struct prov_crl *crl = NULL;
     enum prov_rc rc;
     bool more = true;
 
+    (void)issuing;
     rc = read_crl(tx, params, &crl);
     while (rc == PROV_OK && more)
         rc = prov_crl_find(crl, tx, 10000, &more);

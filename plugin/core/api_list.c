@@ -68,6 +68,36 @@ static void set_place(struct place *at, struct prov_span key)
         memcpy(at->key, key.p, at->n);
 }
 
+/* A key of PROV_LIST_VALUES_OF_CLAIM: parameter, NUL, hash. As text: the hash, then the parameter.
+ */
+#define VALUE_HASH 16
+
+static bool read_value_token(struct prov_span token, struct place *at)
+{
+    struct prov_span name;
+
+    if (token.n <= 2 * VALUE_HASH || token.n > 2 * VALUE_HASH + PROV_MAX_NAME)
+        return false;
+    name = prov_span(token.p + 2 * VALUE_HASH, token.n - 2 * VALUE_HASH);
+    set_place(at, name);
+    at->key[at->n++] = '\0';
+    if (!prov_unhex(prov_span(token.p, 2 * VALUE_HASH), at->key + at->n, VALUE_HASH))
+        return false;
+    at->n += VALUE_HASH;
+    return true;
+}
+
+static void put_value_token(const struct place *at, struct prov_buf *out)
+{
+    char hex[2 * VALUE_HASH + 1];
+
+    if (at->n <= VALUE_HASH + 1)
+        return; /* no key of that list */
+    prov_hex(at->key + at->n - VALUE_HASH, VALUE_HASH, hex);
+    prov_buf_add_str(out, hex);
+    prov_buf_add(out, prov_span(at->key, at->n - VALUE_HASH - 1));
+}
+
 /* Undoes put_token. */
 static bool read_token(enum api_key kind, struct prov_span token, struct place *at)
 {
@@ -97,6 +127,8 @@ static bool read_token(enum api_key kind, struct prov_span token, struct place *
         }
         set_place(at, token);
         return token.n > 1 && token.p[0] == 'g' && token.n <= 1 + PROV_MAX_NAME;
+    case API_KEY_VALUE:
+        return read_value_token(token, at);
     case API_KEY_NAME:
         set_place(at, token);
         return token.n <= PROV_MAX_NAME;
@@ -117,6 +149,8 @@ static void put_token(enum api_key kind, const struct place *at, struct prov_buf
     } else if (kind == API_KEY_ID || cert) {
         prov_hex(at->key + cert, PROV_ID_LEN, hex);
         prov_buf_addf(out, "%s%s", cert ? "c" : "", hex);
+    } else if (kind == API_KEY_VALUE) {
+        put_value_token(at, out);
     } else {
         prov_buf_add(out, prov_span(at->key, at->n));
     }
@@ -167,13 +201,17 @@ static bool visit(void *ctx, struct prov_span key)
 
 /*
  * Before the first key that begins with the prefix: its last character is one less, and behind it
- * stands what no name has.
+ * stands what no name has. Before what begins with a NUL there is nothing but what it is behind.
  */
 static void before_prefix(struct prov_span prefix, struct place *at)
 {
     set_place(at, prefix);
     if (at->n == 0 || at->n >= sizeof at->key)
         return;
+    if (at->key[at->n - 1] == '\0') {
+        at->n--;
+        return;
+    }
     at->key[at->n - 1]--;
     at->key[at->n++] = 0xff;
 }
@@ -187,7 +225,7 @@ static enum prov_rc start(struct walk *w, const cJSON *params)
     rc = api_page(w->tx, params, list->pages, &w->max, &token);
     if (rc != PROV_OK)
         return rc;
-    if (list->prefix.n > PROV_MAX_NAME)
+    if (list->key == API_KEY_NAME && list->prefix.n > PROV_MAX_NAME)
         return api_refuse(w->tx, "namePrefixFilter", "no name is that long");
     if (token.n == 0)
         before_prefix(list->prefix, &w->last);

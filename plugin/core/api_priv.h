@@ -12,7 +12,8 @@
 /* Each ends with a NULL name; the order of the documentation is this one. */
 extern const struct prov_api_op api_ca_ops[], api_cert_ops[], api_transfer_ops[], api_thing_ops[],
     api_principal_ops[], api_group_ops[], api_type_ops[], api_billing_ops[], api_policy_ops[],
-    api_test_ops[], api_template_ops[], api_evaluate_ops[], api_attempt_ops[], api_status_ops[];
+    api_test_ops[], api_template_ops[], api_issue_ops[], api_claim_ops[], api_evaluate_ops[],
+    api_attempt_ops[], api_status_ops[];
 
 #define API_INVALID "InvalidRequestException"
 #define API_INTERNAL "InternalFailureException"
@@ -34,6 +35,10 @@ extern const struct prov_api_op api_ca_ops[], api_cert_ops[], api_transfer_ops[]
 #define API_NUMBER(name)                                                                           \
     {                                                                                              \
         name, PROV_API_NUMBER, false, NULL                                                         \
+    }
+#define API_TEXTS(name)                                                                            \
+    {                                                                                              \
+        name, PROV_API_TEXTS, false, NULL                                                          \
     }
 #define API_OBJECT(name, members)                                                                  \
     {                                                                                              \
@@ -110,7 +115,7 @@ enum api_pages {
 };
 
 /* How keys are written in tokens. */
-enum api_key { API_KEY_NAME, API_KEY_ID, API_KEY_VERSION, API_KEY_TARGET };
+enum api_key { API_KEY_NAME, API_KEY_ID, API_KEY_VERSION, API_KEY_TARGET, API_KEY_VALUE };
 
 struct api_list {
     enum prov_list_kind kind;
@@ -118,7 +123,7 @@ struct api_list {
     enum api_key key;
     const char *rows;        /* "certificates" */
     struct prov_span of;     /* the owner, where the kind has one */
-    struct prov_span prefix; /* only keys that begin so; a name, which is ASCII */
+    struct prov_span prefix; /* only keys that begin so: a name, which is ASCII, or one and a NUL */
     /* What is listed of a key; *row stays NULL when it is left out. */
     enum prov_rc (*row)(struct prov_tx *tx, void *ctx, struct prov_span key, cJSON **row);
     void *ctx;

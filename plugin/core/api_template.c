@@ -24,6 +24,8 @@ static enum prov_rc create(struct prov_tx *tx, const cJSON *params, cJSON **data
         .hook = api_hook(params, "preProvisioningHook"),
         .type = PROV_TEMPLATE_FLEET,
         .enabled = api_get(params, "enabled") == NULL || api_bool(params, "enabled"),
+        .validity_days = api_number(params, "certificateValidityDays", 0),
+        .retire_previous = api_bool(params, "retirePreviousCertificate"),
     };
     enum prov_rc rc = PROV_OK;
 
@@ -65,13 +67,17 @@ static enum prov_rc update(struct prov_tx *tx, const cJSON *params, cJSON **data
     const struct prov_span name = api_text(params, "templateName"),
                            description = api_text(params, "description"),
                            hook = api_hook(params, "preProvisioningHook");
-    const bool enabled = api_bool(params, "enabled");
-    const uint32_t version = api_number(params, "defaultVersionId", 0);
+    const bool enabled = api_bool(params, "enabled"),
+               retire = api_bool(params, "retirePreviousCertificate");
+    const uint32_t version = api_number(params, "defaultVersionId", 0),
+                   days = api_number(params, "certificateValidityDays", 0);
     const struct prov_template_change change = {
         .description = api_get(params, "description") != NULL ? &description : NULL,
         .hook = hook.n != 0 || api_bool(params, "removePreProvisioningHook") ? &hook : NULL,
         .enabled = api_get(params, "enabled") != NULL ? &enabled : NULL,
         .default_version = api_get(params, "defaultVersionId") != NULL ? &version : NULL,
+        .validity_days = api_get(params, "certificateValidityDays") != NULL ? &days : NULL,
+        .retire_previous = api_get(params, "retirePreviousCertificate") != NULL ? &retire : NULL,
     };
     enum prov_rc rc;
 
@@ -199,6 +205,8 @@ static const struct prov_api_field create_fields[] = {
     API_TEXT("type"),
     API_BOOL("enabled"),
     API_OBJECT("preProvisioningHook", api_hook_fields),
+    API_NUMBER("certificateValidityDays"),
+    API_BOOL("retirePreviousCertificate"),
     API_TEXT("provisioningRoleArn"),
     API_END,
 };
@@ -212,6 +220,8 @@ static const struct prov_api_field update_fields[] = {
     API_NUMBER("defaultVersionId"),
     API_OBJECT("preProvisioningHook", api_hook_fields),
     API_BOOL("removePreProvisioningHook"),
+    API_NUMBER("certificateValidityDays"),
+    API_BOOL("retirePreviousCertificate"),
     API_TEXT("provisioningRoleArn"),
     API_END,
 };
@@ -253,7 +263,7 @@ const struct prov_api_op api_template_ops[] = {
       describe,
       NULL },
     { "updateProvisioningTemplate",
-      "Changes a template: whether, which version, which hook.",
+      "Changes a template: whether, which version, which hook, which certificates.",
       PROV_API_WRITE,
       { "templateName", NULL },
       update_fields,

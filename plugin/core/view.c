@@ -168,7 +168,14 @@ static void put_cert_head(struct prov_doc *d, cJSON *into, const struct prov_cer
     prov_doc_text_if(d, into, "commonName", cert->common_name);
 }
 
-static void put_time_if(struct prov_doc *d, cJSON *into, const char *key, int64_t at_ms)
+/* Where it comes from and what it is for, when it is not an ordinary one. */
+static void put_origin(struct prov_doc *d, cJSON *into, const struct prov_cert *cert)
+{
+    prov_doc_text_if(d, into, "claimTemplate", cert->claim_template);
+    prov_doc_id(d, into, "replaces", &cert->replaces);
+}
+
+void view_time_if(struct prov_doc *d, cJSON *into, const char *key, int64_t at_ms)
 {
     if (at_ms != 0)
         prov_doc_time(d, into, key, at_ms);
@@ -184,13 +191,13 @@ static void put_transfer(struct prov_doc *d, cJSON *into, const struct prov_cert
     prov_doc_text(d, transfer, "transferredTo", cert->transfer_account);
     prov_doc_text_if(d, transfer, "transferMessage", cert->transfer_message);
     prov_doc_text_if(d, transfer, "rejectReason", cert->transfer_reason);
-    put_time_if(d, transfer, "transferDate", cert->transfer_ms);
-    put_time_if(d, transfer, "acceptDate", cert->accepted_ms);
-    put_time_if(d, transfer, "rejectDate", cert->rejected_ms);
+    view_time_if(d, transfer, "transferDate", cert->transfer_ms);
+    view_time_if(d, transfer, "acceptDate", cert->accepted_ms);
+    view_time_if(d, transfer, "rejectDate", cert->rejected_ms);
 }
 
-static void put_names(struct prov_doc *d, cJSON *into, const char *key,
-                      const struct prov_span *names, size_t n)
+void view_names(struct prov_doc *d, cJSON *into, const char *key, const struct prov_span *names,
+                size_t n)
 {
     cJSON *array = prov_doc_array(d, into, key);
 
@@ -213,8 +220,9 @@ enum prov_rc prov_view_cert(struct prov_tx *tx, const struct prov_cert *cert, cJ
     if (d.rc == PROV_OK)
         put_pem(&d, about, der);
     put_transfer(&d, about, cert);
+    put_origin(&d, about, cert);
     put_policies(&d, d.root, cert->policies, cert->n_policies);
-    put_names(&d, d.root, "things", cert->things, cert->n_things);
+    view_names(&d, d.root, "things", cert->things, cert->n_things);
     if (cert->n_things != 0)
         prov_doc_text(&d, d.root, "thingPrincipalType",
                       prov_span_str(prov_view_principal_type(cert->exclusive)));
@@ -226,7 +234,7 @@ enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert
     struct prov_doc d = prov_doc_start(tx);
 
     put_cert_head(&d, d.root, cert);
-    put_names(&d, d.root, "things", cert->things, cert->n_things);
+    view_names(&d, d.root, "things", cert->things, cert->n_things);
     return prov_doc_end(&d, out);
 }
 
@@ -304,7 +312,7 @@ enum prov_rc prov_view_thing_row(struct prov_tx *tx, const struct prov_thing *th
     struct prov_doc d = prov_doc_start(tx);
 
     put_thing_head(&d, d.root, thing);
-    put_names(&d, d.root, "thingGroupNames", thing->groups, thing->n_groups);
+    view_names(&d, d.root, "thingGroupNames", thing->groups, thing->n_groups);
     prov_doc_time(&d, d.root, "creationDate", thing->created_ms);
     put_principals(&d, d.root, thing);
     return prov_doc_end(&d, out);
@@ -355,7 +363,7 @@ enum prov_rc prov_view_group_row(struct prov_tx *tx, struct prov_span name, cJSO
     view_named(&d, d.root, "groupName", "groupArn", "thinggroup", name);
     prov_doc_text_if(&d, d.root, "parentGroupName", group.parent);
     prov_doc_text_if(&d, d.root, "thingGroupDescription", group.description);
-    put_names(&d, d.root, "policyNames", group.policies, group.n_policies);
+    view_names(&d, d.root, "policyNames", group.policies, group.n_policies);
     prov_doc_time(&d, d.root, "creationDate", group.created_ms);
     return prov_doc_end(&d, out);
 }
@@ -368,7 +376,7 @@ enum prov_rc prov_view_type(struct prov_tx *tx, const struct prov_thing_type *ty
     view_named(&d, d.root, "thingTypeName", "thingTypeArn", "thingtype", type->name);
     part = prov_doc_object(&d, d.root, "thingTypeProperties");
     prov_doc_text_if(&d, part, "thingTypeDescription", type->description);
-    put_names(&d, part, "searchableAttributes", type->searchable, type->n_searchable);
+    view_names(&d, part, "searchableAttributes", type->searchable, type->n_searchable);
     part = prov_doc_object(&d, d.root, "thingTypeMetadata");
     prov_doc_bool(&d, part, "deprecated", type->deprecated);
     if (type->deprecated)

@@ -18,6 +18,7 @@
 #include <cjson/cJSON.h>
 
 #include "attempt.h"
+#include "claim.h"
 #include "crl.h"
 #include "registry.h"
 
@@ -33,12 +34,17 @@ PROV_MUST_USE enum prov_rc prov_view_ca_row(struct prov_tx *tx, const struct pro
 /*
  * DescribeCertificate's certificateDescription; besides it what ListAttachedPolicies ("policies")
  * and ListPrincipalThings ("things") would say, and thingPrincipalType when there are things. Ours
- * are commonName, transferData's transferredTo, and things in a row.
+ * are commonName, transferData's transferredTo, things in a row, claimTemplate (of a temporary
+ * claim) and replaces (the id of the certificate that this one is to take the place of).
  */
 PROV_MUST_USE enum prov_rc prov_view_cert(struct prov_tx *tx, const struct prov_cert *cert,
                                           cJSON **out);
 PROV_MUST_USE enum prov_rc prov_view_cert_row(struct prov_tx *tx, const struct prov_cert *cert,
                                               cJSON **out);
+
+/* The limits of a claim; ours alone. What is not limited is left out, lists are there always. */
+PROV_MUST_USE enum prov_rc prov_view_claim(struct prov_tx *tx, const struct prov_claim *claim,
+                                           cJSON **out);
 
 /* What an import of a revocation list did; ours alone. */
 PROV_MUST_USE enum prov_rc prov_view_crl(const struct prov_crl_info *info,
@@ -84,7 +90,8 @@ PROV_MUST_USE enum prov_rc prov_view_policy_version_row(const struct prov_policy
                                                         cJSON **out);
 
 /* DescribeProvisioningTemplate; the body is that of the version given, which should be the default
- * one. */
+ * one. Ours are certificateValidityDays and retirePreviousCertificate, left out when they are not
+ * set. */
 PROV_MUST_USE enum prov_rc prov_view_template(struct prov_tx *tx,
                                               const struct prov_template_info *info,
                                               const struct prov_version_info *version, cJSON **out);

@@ -77,6 +77,10 @@ static void put_template_head(struct prov_doc *d, const struct prov_template_inf
     prov_doc_bool(d, d->root, "enabled", info->enabled);
     prov_doc_text(d, d->root, "type", prov_span_str(prov_template_type_name(info->type)));
     prov_doc_number(d, d->root, "defaultVersionId", info->default_version);
+    if (info->validity_days != 0)
+        prov_doc_number(d, d->root, "certificateValidityDays", info->validity_days);
+    if (info->retire_previous)
+        prov_doc_bool(d, d->root, "retirePreviousCertificate", true);
 }
 
 enum prov_rc prov_view_template(struct prov_tx *tx, const struct prov_template_info *info,

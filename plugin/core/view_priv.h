@@ -10,6 +10,11 @@ void view_arn(struct prov_doc *d, cJSON *into, const char *key, const char *kind
 /* A name and its ARN. */
 void view_named(struct prov_doc *d, cJSON *into, const char *name_key, const char *arn_key,
                 const char *kind, struct prov_span name);
+/* [name, …] */
+void view_names(struct prov_doc *d, cJSON *into, const char *key, const struct prov_span *names,
+                size_t n);
+/* Left out when it is 0. */
+void view_time_if(struct prov_doc *d, cJSON *into, const char *key, int64_t at_ms);
 /* { "targetArn": … }, to be gone on with; left out, and NULL, when there is no hook. */
 cJSON *view_hook(struct prov_doc *d, cJSON *into, const char *key, struct prov_span hook);
 

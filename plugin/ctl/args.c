@@ -10,6 +10,7 @@ static const char usage[] = "UsageException";
  */
 
 #define LINE_WORDS (CTL_MAX_WORDS + 3) /* noun, a verb of two words, and the words behind it */
+#define MORE "…"                       /* ends the last of a verb's words that may be several */
 
 struct line {
     const char *words[LINE_WORDS];
@@ -194,11 +195,13 @@ static enum prov_rc check_words(const struct ctl_args *args, const char *surplus
     const struct ctl_verb *verb = args->verb;
     const char *rest = verb->words;
     struct prov_span word;
+    bool several = false;
     size_t n = 0;
 
-    if (strcmp(verb->words, "…") == 0)
+    if (strcmp(verb->words, MORE) == 0)
         return PROV_OK;
     while (ctl_item(&rest, &word)) {
+        several = memmem(word.p, word.n, MORE, strlen(MORE)) != NULL;
         if (n == args->n_words && word.p[0] != '[')
             return prov_fail(err, PROV_EINVAL, usage, "%.*s is missing: provctl %s%s%s %s",
                              PROV_SPAN_ARG(word), args->noun->name, spaced(verb), verb->name,
@@ -206,10 +209,13 @@ static enum prov_rc check_words(const struct ctl_args *args, const char *surplus
         if (n < args->n_words)
             n++;
     }
-    if (n < args->n_words)
+    if (n < args->n_words && !several)
         surplus = args->words[n];
     if (surplus == NULL)
         return PROV_OK;
+    if (several)
+        return prov_fail(err, PROV_EINVAL, usage, "\"%s\" is one word too many: %d are the most",
+                         surplus, CTL_MAX_WORDS);
     return prov_fail(err, PROV_EINVAL, usage, "\"%s\" is one word too many: provctl %s%s%s %s",
                      surplus, args->noun->name, spaced(verb), verb->name, verb->words);
 }
@@ -264,6 +270,15 @@ static enum prov_rc missing_option(const struct ctl_option *option, struct prov_
     return rc;
 }
 
+static bool given_before(const struct ctl_args *args, size_t i)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (args->given[j].id == args->given[i].id)
+            return true;
+    }
+    return false;
+}
+
 static enum prov_rc check_options(struct ctl_args *args, struct prov_err *err)
 {
     enum prov_rc rc = PROV_OK;
@@ -276,6 +291,9 @@ static enum prov_rc check_options(struct ctl_args *args, struct prov_err *err)
             rc = prov_fail(err, PROV_EINVAL, usage, "--%s does not go with provctl %s%s%s",
                            ctl_opt_name(given->id), args->noun->name, spaced(args->verb),
                            args->verb->name);
+        else if (ctl_opt_kind(option->id) == CTL_VALUES && !ctl_repeats(option) &&
+                 given_before(args, i))
+            rc = prov_fail(err, PROV_EINVAL, usage, "--%s is given twice", ctl_opt_name(given->id));
         else if (option->choices != NULL)
             rc = check_choice(option, &given->value, err);
         else if (option->value != NULL && strcmp(option->value, "N") == 0)

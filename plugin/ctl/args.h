@@ -22,6 +22,8 @@ enum ctl_opt {
     OPT_ACTION,
     OPT_ACTIVE,
     OPT_AFTER,
+    OPT_ANY_NETWORK,
+    OPT_ANY_TEMPLATE,
     OPT_ATTR,
     OPT_AUTO_REGISTER,
     OPT_BILLING_GROUP,
@@ -32,6 +34,9 @@ enum ctl_opt {
     OPT_CLIENT_CERT,
     OPT_CLIENT_ID,
     OPT_CLIENT_KEY,
+    OPT_CSR,
+    OPT_DAYS,
+    OPT_VALID_FOR,
     OPT_DEFAULT_VERSION,
     OPT_DESCRIPTION,
     OPT_DISABLED,
@@ -40,26 +45,36 @@ enum ctl_opt {
     OPT_EXPECTED_VERSION,
     OPT_FILE,
     OPT_FORCE,
+    OPT_FROM,
     OPT_GROUP,
     OPT_HOOK,
+    OPT_ISSUER_CERT,
+    OPT_ISSUER_KEY,
     OPT_KEEP_GROUPS,
     OPT_KEY,
+    OPT_KEY_TYPE,
     OPT_LIMIT,
     OPT_MESSAGE,
+    OPT_NAME,
+    OPT_NETWORK,
     OPT_NO_BILLING_GROUP,
     OPT_NO_CA,
     OPT_NO_HOOK,
     OPT_NO_TEMPLATE,
     OPT_NO_TYPE,
+    OPT_OUT,
     OPT_PARAM,
     OPT_PARENT,
     OPT_PASSWORD_FILE,
     OPT_PEM,
     OPT_PERSISTENT,
+    OPT_QR,
+    OPT_RATE,
     OPT_REASON,
     OPT_REGION,
     OPT_REPLACE,
     OPT_RESOURCE,
+    OPT_RETIRE_PREVIOUS,
     OPT_SEARCHABLE,
     OPT_SET_DEFAULT,
     OPT_SHARED,
@@ -67,12 +82,17 @@ enum ctl_opt {
     OPT_SOURCE_IP,
     OPT_STATUS,
     OPT_STRICT,
+    OPT_SUSPEND_AFTER,
     OPT_TEMPLATE,
     OPT_TIMEOUT,
     OPT_TO,
     OPT_TYPE,
     OPT_UNDO,
+    OPT_UNTIL,
+    OPT_USED,
     OPT_USERNAME,
+    OPT_USES,
+    OPT_VALIDITY_DAYS,
     OPT_VERIFICATION_CERT,
     OPT_WILL_TOPIC,
     CTL_OPTS
@@ -82,13 +102,13 @@ enum ctl_opt_kind {
     CTL_FLAG,
     CTL_SWITCH, /* "on", "off", or nothing, which is "on" */
     CTL_VALUE,
-    CTL_VALUES, /* may be given several times */
+    CTL_VALUES, /* may be given several times, where the verb says so (struct ctl_option) */
 };
 
 struct ctl_option {
     enum ctl_opt id;
     const char *value; /* stands for the value in the help; "N" is a whole number; NULL for flags,
-                          switches and choices */
+                          switches and choices; "NAME…" of one that may be given several times */
     const char *help;  /* NULL ends a table of options */
     const char *const *choices; /* NULL-terminated; given in any case, told as spelled here */
     bool needed;
@@ -105,7 +125,8 @@ enum ctl_access {
 
 struct ctl_verb {
     const char *name;    /* "register", "version create"; "" when the noun is the whole command */
-    const char *words;   /* "NAME FILE [VERSION]"; "" for none; "…" for any, see `line` below */
+    const char *words;   /* "NAME FILE [VERSION]"; "" for none; "…" for any, see `line` below; the
+                            last may be one or more: "NAME VALUE…" */
     const char *summary; /* one line */
     const char *teach;   /* what to know, and examples; "" for nothing to add */
     enum ctl_access access;
@@ -126,7 +147,7 @@ struct ctl_noun {
 extern const struct ctl_noun *const ctl_nouns[];
 extern const size_t ctl_n_nouns;
 
-#define CTL_MAX_WORDS 4
+#define CTL_MAX_WORDS 64
 #define CTL_MAX_GIVEN 256
 
 struct ctl_given {
@@ -185,6 +206,9 @@ enum ctl_opt ctl_find_opt(const char *name, size_t n);
 
 /* What stands behind the option in the help: "ID", "ACTIVE|INACTIVE", "[on|off]" or nothing. */
 void ctl_put_value(struct prov_buf *out, const struct ctl_option *option);
+
+/* Is it one that may be given several times? */
+bool ctl_repeats(const struct ctl_option *option);
 
 /* The next of the items in "A B C": advances *rest; false at the end. */
 bool ctl_item(const char **rest, struct prov_span *item);

@@ -4,6 +4,7 @@
 
 #include "core/api.h"
 #include "core/view.h"
+#include "issuer.h"
 #include "remote.h"
 
 /* ---- params ----------------------------------------------------------------------------------
@@ -128,6 +129,31 @@ void ctl_put_pem(struct ctl_params *params, const char *key, struct prov_span de
 /* ---- calling ----------------------------------------------------------------------------------
  */
 
+/* Keys and signatures take a while, in which nobody is to be kept from writing. */
+static enum prov_rc issue(struct ctl *ctl, const struct prov_api_op *op, const cJSON *params,
+                          cJSON **data)
+{
+    const struct prov_issuing *issuing;
+    void *prepared = NULL;
+    enum prov_rc rc;
+
+    rc = ctl_issuing(ctl, &issuing);
+    if (rc == PROV_OK)
+        rc = ctl_end(ctl);
+    if (rc == PROV_OK)
+        rc = ctl_begin_read(ctl);
+    if (rc == PROV_OK)
+        rc = prov_api_prepare(op, issuing, &ctl->tx, params, &prepared);
+    if (rc == PROV_OK)
+        rc = ctl_end(ctl);
+    if (rc == PROV_OK)
+        rc = ctl_begin_write(ctl);
+    if (rc == PROV_OK)
+        rc = prov_api_finish(op, &ctl->tx, prepared, data);
+    op->stages->drop(prepared);
+    return rc;
+}
+
 static enum prov_rc on_store(struct ctl *ctl, const char *name, const cJSON *params, cJSON **data)
 {
     const struct prov_api_op *op = prov_api_find(name);
@@ -136,7 +162,8 @@ static enum prov_rc on_store(struct ctl *ctl, const char *name, const cJSON *par
     if (op == NULL)
         return prov_fail(&ctl->err, PROV_EBUG, "InternalFailureException",
                          "there is no operation \"%s\"", name);
-    rc = prov_api_run(op, &ctl->tx, params, data);
+    rc = prov_api_issues(op) ? issue(ctl, op, params, data)
+                             : prov_api_run(op, NULL, &ctl->tx, params, data);
     if (rc == PROV_OK && *data == NULL)
         *data = cJSON_CreateObject();
     return rc == PROV_OK && *data == NULL ? prov_nomem(&ctl->err) : rc;
@@ -172,7 +199,7 @@ enum prov_rc ctl_told(struct ctl *ctl, enum prov_rc rc, cJSON *data,
     if (rc != PROV_OK || ctl->json)
         return ctl_answer(ctl, rc, data);
     rc = say(ctl, data);
-    cJSON_Delete(data);
+    prov_api_drop(data);
     return rc;
 }
 

@@ -46,7 +46,8 @@ void ctl_put_pem(struct ctl_params *params, const char *key, struct prov_span de
 /*
  * Releases params, also on failure. The caller owns *data, an empty object when the operation
  * answers nothing, NULL on failure. An error is in ctl->err as the registry has it, from a broker
- * too: text, code, place in a document.
+ * too: text, code, place in a document. An operation that issues certificates ends the transaction
+ * and begins another one.
  */
 PROV_MUST_USE enum prov_rc ctl_call(struct ctl *ctl, const char *op, struct ctl_params *params,
                                     cJSON **data);
@@ -57,7 +58,7 @@ PROV_MUST_USE enum prov_rc ctl_call_one(struct ctl *ctl, const char *op, const c
 
 /*
  * What most verbs are: an operation, and its answer in words. Under --json the answer is told as it
- * is. say is called with what was answered.
+ * is. say is called with what was answered, which is wiped: it may hold a private key.
  */
 PROV_MUST_USE enum prov_rc ctl_tell(struct ctl *ctl, const char *op, struct ctl_params *params,
                                     enum prov_rc (*say)(struct ctl *ctl, const cJSON *data));

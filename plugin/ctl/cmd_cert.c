@@ -1,3 +1,4 @@
+#include "cmd_cert.h"
 #include "list.h"
 #include "nouns.h"
 
@@ -126,6 +127,16 @@ static void say_transfer(struct ctl *ctl, const cJSON *transfer)
     ctl_field(ctl, "reason", ctl_get(transfer, "rejectReason"));
 }
 
+/* Of one that was issued. */
+static void say_origin(struct ctl *ctl, const cJSON *about)
+{
+    const struct prov_span template_ = ctl_get(about, "claimTemplate");
+
+    if (template_.n != 0)
+        ctl_fieldf(ctl, "claim", "for one device, by template %.*s", PROV_SPAN_ARG(template_));
+    ctl_field(ctl, "replaces", ctl_get(about, "replaces"));
+}
+
 static enum prov_rc say_cert(struct ctl *ctl, const cJSON *data)
 {
     const cJSON *about = ctl_get_object(data, "certificateDescription");
@@ -138,6 +149,7 @@ static enum prov_rc say_cert(struct ctl *ctl, const cJSON *data)
     ctl_field(ctl, "status", ctl_get(about, "status"));
     ctl_field(ctl, "CA", ca.n != 0 ? ca : PROV_LIT("none"));
     ctl_field(ctl, "mode", ctl_get(about, "certificateMode"));
+    say_origin(ctl, about);
     ctl_field_array(ctl, "policies", ctl_get_array(data, "policies"), "policyName");
     ctl_field_array(ctl, exclusive ? "thing (exclusive)" : "things", ctl_get_array(data, "things"),
                     NULL);
@@ -364,6 +376,13 @@ static const struct ctl_verb verbs[] = {
       "  provctl cert register sensor-0042.pem --no-ca --status ACTIVE\n"
       "  openssl x509 -in sensor.der -inform DER | provctl cert register -\n",
       CTL_WRITE, register_options, cert_register },
+    { "create", "", "Makes a certificate, and a key for it unless a CSR has one.",
+      "The issuer signs it (`provctl help issuer`). The private key is shown, or written, once:\n"
+      "it is kept nowhere.\n"
+      "\n"
+      "  provctl cert create --csr sensor-0042.csr --active --out .\n"
+      "  provctl cert create --key-type ec-p256 --days 365 --out /media/usb\n",
+      CTL_WRITE, ctl_cert_create_options, ctl_cert_create },
     { "list", "", "Lists device certificates.",
       "  provctl cert list --status PENDING_ACTIVATION\n"
       "  provctl cert list --ca 3f2a9c0d --limit 20\n"

@@ -125,6 +125,20 @@ static void put_hook(struct ctl *ctl, struct ctl_params *params)
         ctl_put_within(params, "preProvisioningHook", "targetArn", ctl_value(ctl, OPT_HOOK));
 }
 
+static enum prov_rc put_certificates(struct ctl *ctl, struct ctl_params *params)
+{
+    const uint32_t days = ctl_number(&ctl->args, OPT_VALIDITY_DAYS, 0);
+    bool retire = false;
+
+    if (days > PROV_MAX_VALIDITY_DAYS)
+        return ctl_usage(ctl, "--validity-days is at most %d", PROV_MAX_VALIDITY_DAYS);
+    if (ctl_has(&ctl->args, OPT_VALIDITY_DAYS))
+        ctl_put_number(params, "certificateValidityDays", days);
+    if (ctl_switch(&ctl->args, OPT_RETIRE_PREVIOUS, &retire))
+        ctl_put_bool(params, "retirePreviousCertificate", retire);
+    return PROV_OK;
+}
+
 static enum prov_rc template_create(struct ctl *ctl)
 {
     const enum prov_template_type type = ctl_template_type(ctl);
@@ -143,6 +157,11 @@ static enum prov_rc template_create(struct ctl *ctl)
     ctl_put_if(&params, "description", ctl_value(ctl, OPT_DESCRIPTION));
     ctl_put_bool(&params, "enabled", !ctl_has(&ctl->args, OPT_DISABLED));
     put_hook(ctl, &params);
+    rc = put_certificates(ctl, &params);
+    if (rc != PROV_OK) {
+        ctl_params_drop(&params);
+        goto out;
+    }
     rc = ctl_call(ctl, "createProvisioningTemplate", &params, &data);
     look_as(ctl, rc, prov_buf_span(&text), type);
     if (rc == PROV_ECONFLICT)
@@ -181,7 +200,11 @@ static enum prov_rc template_update(struct ctl *ctl)
         ctl_put_number(&params, "defaultVersionId", ctl_number(&ctl->args, OPT_DEFAULT_VERSION, 0));
     put_hook(ctl, &params);
     ctl_put_flag(&params, "removePreProvisioningHook", ctl_has(&ctl->args, OPT_NO_HOOK));
-    return ctl_tell(ctl, "updateProvisioningTemplate", &params, say_updated);
+    rc = put_certificates(ctl, &params);
+    if (rc == PROV_OK)
+        return ctl_tell(ctl, "updateProvisioningTemplate", &params, say_updated);
+    ctl_params_drop(&params);
+    return rc;
 }
 
 /* ---- list, show, delete ----------------------------------------------------------------------
@@ -236,6 +259,12 @@ static enum prov_rc say_template(struct ctl *ctl, const cJSON *data)
     ctl_field(ctl, "type", ctl_get(data, "type"));
     ctl_field(ctl, "enabled", prov_span_str(ctl_get_bool(data, "enabled") ? "on" : "off"));
     ctl_field(ctl, "hook", ctl_get_in(data, "preProvisioningHook", "targetArn"));
+    if (ctl_get_version(data, "certificateValidityDays") != 0)
+        ctl_fieldf(ctl, "certificates", "good for %u days",
+                   ctl_get_version(data, "certificateValidityDays"));
+    if (ctl_get_bool(data, "retirePreviousCertificate"))
+        ctl_field(ctl, "rotation",
+                  PROV_LIT("the previous certificate is retired once the new one has connected"));
     rc = ctl_field_list(ctl, "used by CAs", &cas, name);
     ctl_field_time(ctl, "changed", ctl_get_time(data, "lastModifiedDate"));
     return rc != PROV_OK
@@ -277,6 +306,10 @@ static const struct ctl_option create_options[] = {
       ctl_template_types, false },
     { OPT_HOOK, "SPEC", "ask this program before each device: exec:/PATH or https://HOST/…", NULL,
       false },
+    { OPT_VALIDITY_DAYS, "N", "certificates for its claims are good for so long; 0: the setting",
+      NULL, false },
+    { OPT_RETIRE_PREVIOUS, NULL, "a device that comes again gives up its old certificate", NULL,
+      false },
     { OPT_DISABLED, NULL, "not to be used yet", NULL, false },
     { OPT_DESCRIPTION, "TEXT", "for people", NULL, false },
     { 0, NULL, NULL, NULL, false },
@@ -293,6 +326,10 @@ static const struct ctl_option update_options[] = {
     { OPT_HOOK, "SPEC", "ask this program before each device: exec:/PATH or https://HOST/…", NULL,
       false },
     { OPT_NO_HOOK, NULL, "ask none any more", NULL, false },
+    { OPT_VALIDITY_DAYS, "N", "certificates for its claims are good for so long; 0: the setting",
+      NULL, false },
+    { OPT_RETIRE_PREVIOUS, NULL, "a device that comes again gives up its old certificate", NULL,
+      false },
     { OPT_DESCRIPTION, "TEXT", "for people", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
@@ -312,7 +349,7 @@ static const struct ctl_option lint_options[] = {
 static const struct ctl_option eval_options[] = {
     { OPT_FILE, "FILE", "a template that is not registered", NULL, false },
     { OPT_TYPE, NULL, "of that one; FLEET_PROVISIONING when not given", ctl_template_types, false },
-    { OPT_PARAM, "KEY=VALUE", "the value of a parameter", NULL, false },
+    { OPT_PARAM, "KEY=VALUE…", "the value of a parameter", NULL, false },
     { OPT_CERT, "FILE",
       "take the built-in parameters from this certificate; also the id of a "
       "registered one",
@@ -348,9 +385,11 @@ static const struct ctl_verb verbs[] = {
     { "show", "TEMPLATE", "Shows a template's body in force, and which CAs use it.",
       "  provctl template show sensors\n", CTL_READ, NULL, template_show },
     { "update", "TEMPLATE",
-      "Switches a template on or off, puts another version in force, or changes its hook.",
+      "Switches a template on or off, puts another version in force, or changes its hook, "
+      "or its certificates.",
       "  provctl template update sensors --enabled off\n"
       "  provctl template update sensors --default-version 2\n"
+      "  provctl template update fleet --validity-days 365 --retire-previous on\n"
       "  provctl template update fleet --hook exec:/etc/mosquitto/hooks/allow-list\n",
       CTL_WRITE, update_options, template_update },
     { "version create", "TEMPLATE FILE", "Adds a version of a template; five at most.",

@@ -369,7 +369,7 @@ static enum prov_rc thing_reset(struct ctl *ctl)
 
 static const struct ctl_option create_options[] = {
     { OPT_TYPE, "TYPE", "its thing type", NULL, false },
-    { OPT_ATTR, "KEY=VALUE", "an attribute; 3 without a type, 50 with one", NULL, false },
+    { OPT_ATTR, "KEY=VALUE…", "an attribute; 3 without a type, 50 with one", NULL, false },
     { OPT_BILLING_GROUP, "NAME", "its billing group", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
@@ -385,7 +385,7 @@ static const struct ctl_option list_options[] = {
 static const struct ctl_option update_options[] = {
     { OPT_TYPE, "TYPE", "another type", NULL, false },
     { OPT_NO_TYPE, NULL, "no type any more", NULL, false },
-    { OPT_ATTR, "KEY=VALUE", "an attribute to add or change; KEY= removes it", NULL, false },
+    { OPT_ATTR, "KEY=VALUE…", "an attribute to add or change; KEY= removes it", NULL, false },
     { OPT_REPLACE, NULL, "keep no attributes but those given", NULL, false },
     { OPT_BILLING_GROUP, "NAME", "another billing group", NULL, false },
     { OPT_NO_BILLING_GROUP, NULL, "no billing group any more", NULL, false },

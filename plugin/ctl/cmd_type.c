@@ -127,7 +127,7 @@ static enum prov_rc type_delete(struct ctl *ctl)
 
 static const struct ctl_option create_options[] = {
     { OPT_DESCRIPTION, "TEXT", "for people", NULL, false },
-    { OPT_SEARCHABLE, "KEY", "an attribute to search things by; 3 at most", NULL, false },
+    { OPT_SEARCHABLE, "KEY…", "an attribute to search things by; 3 at most", NULL, false },
     { 0, NULL, NULL, NULL, false },
 };
 

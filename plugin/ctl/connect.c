@@ -29,6 +29,19 @@ static enum prov_rc refuse_broker(struct ctl *ctl)
                      ctl->args.noun->name, verb->name[0] == '\0' ? "" : " ", verb->name);
 }
 
+/* A broker has an issuer of its own. */
+static enum prov_rc refuse_issuer(struct ctl *ctl)
+{
+    const bool cert = ctl_has(&ctl->args, OPT_ISSUER_CERT);
+
+    if (!cert && !ctl_has(&ctl->args, OPT_ISSUER_KEY))
+        return PROV_OK;
+    ctl_hint(ctl,
+             "Through a broker its own issuer signs: options issuer_cert and issuer_key there.");
+    return ctl_usage(ctl, "--%s goes with work on the store itself",
+                     ctl_opt_name(cert ? OPT_ISSUER_CERT : OPT_ISSUER_KEY));
+}
+
 /* Options that say how to reach a broker say nothing without one. */
 static enum prov_rc refuse_connection(struct ctl *ctl)
 {
@@ -54,7 +67,9 @@ enum prov_rc ctl_choose(struct ctl *ctl)
         return PROV_OK;
     if (ctl->url == NULL)
         return refuse_connection(ctl);
-    return access == CTL_STORE_READ || access == CTL_STORE_WRITE ? refuse_broker(ctl) : PROV_OK;
+    if (access == CTL_STORE_READ || access == CTL_STORE_WRITE)
+        return refuse_broker(ctl);
+    return refuse_issuer(ctl);
 }
 
 /* ---- who one is -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include "connect.h"
 #include "help.h"
+#include "issuer.h"
 #include "remote.h"
 #include "store/store_lmdb.h"
 
@@ -269,7 +270,8 @@ int ctl_main(const struct ctl_io *io, int argc, char *const argv[])
         code = ctl.outcome;
     ctl_remote_close(ctl.remote);
     prov_store_free(ctl.store);
-    prov_buf_release(&ctl.out);
+    prov_issuing_free(ctl.issuing);
+    prov_buf_wipe(&ctl.out); /* it may have been a private key */
     prov_buf_release(&ctl.hint);
     return (int)code;
 }

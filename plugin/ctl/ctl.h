@@ -38,6 +38,7 @@ struct ctl {
     const char *url; /* NULL: the command works on the store */
     struct ctl_remote *remote;
     struct prov_store *store;
+    struct prov_issuing *issuing; /* issuer.h; NULL: not asked for yet */
     struct prov_tx tx; /* begun before the verb runs, unless it is CTL_NO_STORE, or goes to a
                           broker: then only the time is of use */
     struct prov_err err;

@@ -102,7 +102,7 @@ void ctl_put_synopsis(struct prov_buf *out, const struct ctl_noun *noun,
         put_option(&piece, o);
         if (!o->needed)
             prov_buf_add_u8(&piece, ']');
-        if (ctl_opt_kind(o->id) == CTL_VALUES)
+        if (ctl_repeats(o))
             prov_buf_add_str(&piece, "…");
         para_add(&p, prov_buf_span(&piece));
         ctl_release(out, &piece);
@@ -154,6 +154,8 @@ static const char first_hour[] =
     "                                                 what happens when one first connects\n"
     "  provctl ca register ca.pem --sni-only --active --auto-register --template sensors\n"
     "                                                 whose devices are let in\n"
+    "  provctl issuer create                          or: who signs for devices that ask,\n"
+    "  provctl help claim                             and who may ask\n"
     "  provctl explain sensor-0042                    why one was refused, and what to do\n"
     "\n"
     "Through the broker, from another machine, as its ACL for $CONTROL/provisioning/v1 allows:\n"

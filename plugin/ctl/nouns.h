@@ -7,6 +7,8 @@
 extern const struct ctl_noun ctl_noun_init;
 extern const struct ctl_noun ctl_noun_ca;
 extern const struct ctl_noun ctl_noun_cert;
+extern const struct ctl_noun ctl_noun_issuer;
+extern const struct ctl_noun ctl_noun_claim;
 extern const struct ctl_noun ctl_noun_thing;
 extern const struct ctl_noun ctl_noun_group;
 extern const struct ctl_noun ctl_noun_type;

@@ -13,6 +13,8 @@ static const struct {
     [OPT_ACTION] = { "action", CTL_VALUE },
     [OPT_ACTIVE] = { "active", CTL_FLAG },
     [OPT_AFTER] = { "after", CTL_VALUE },
+    [OPT_ANY_NETWORK] = { "any-network", CTL_FLAG },
+    [OPT_ANY_TEMPLATE] = { "any-template", CTL_FLAG },
     [OPT_ATTR] = { "attr", CTL_VALUES },
     [OPT_AUTO_REGISTER] = { "auto-register", CTL_SWITCH },
     [OPT_BILLING_GROUP] = { "billing-group", CTL_VALUE },
@@ -23,6 +25,9 @@ static const struct {
     [OPT_CLIENT_CERT] = { "client-cert", CTL_VALUE },
     [OPT_CLIENT_ID] = { "client-id", CTL_VALUE },
     [OPT_CLIENT_KEY] = { "client-key", CTL_VALUE },
+    [OPT_CSR] = { "csr", CTL_VALUE },
+    [OPT_DAYS] = { "days", CTL_VALUE },
+    [OPT_VALID_FOR] = { "valid-for", CTL_VALUE },
     [OPT_DEFAULT_VERSION] = { "default-version", CTL_VALUE },
     [OPT_DESCRIPTION] = { "description", CTL_VALUE },
     [OPT_DISABLED] = { "disabled", CTL_FLAG },
@@ -31,26 +36,36 @@ static const struct {
     [OPT_EXPECTED_VERSION] = { "expected-version", CTL_VALUE },
     [OPT_FILE] = { "file", CTL_VALUE },
     [OPT_FORCE] = { "force", CTL_FLAG },
+    [OPT_FROM] = { "from", CTL_VALUE },
     [OPT_GROUP] = { "group", CTL_VALUE },
     [OPT_HOOK] = { "hook", CTL_VALUE },
+    [OPT_ISSUER_CERT] = { "issuer-cert", CTL_VALUE },
+    [OPT_ISSUER_KEY] = { "issuer-key", CTL_VALUE },
     [OPT_KEEP_GROUPS] = { "keep-groups", CTL_FLAG },
     [OPT_KEY] = { "key", CTL_VALUE },
+    [OPT_KEY_TYPE] = { "key-type", CTL_VALUE },
     [OPT_LIMIT] = { "limit", CTL_VALUE },
     [OPT_MESSAGE] = { "message", CTL_VALUE },
+    [OPT_NAME] = { "name", CTL_VALUE },
+    [OPT_NETWORK] = { "network", CTL_VALUES },
     [OPT_NO_BILLING_GROUP] = { "no-billing-group", CTL_FLAG },
     [OPT_NO_CA] = { "no-ca", CTL_FLAG },
     [OPT_NO_HOOK] = { "no-hook", CTL_FLAG },
     [OPT_NO_TEMPLATE] = { "no-template", CTL_FLAG },
     [OPT_NO_TYPE] = { "no-type", CTL_FLAG },
+    [OPT_OUT] = { "out", CTL_VALUE },
     [OPT_PARAM] = { "param", CTL_VALUES },
     [OPT_PARENT] = { "parent", CTL_VALUE },
     [OPT_PASSWORD_FILE] = { "password-file", CTL_VALUE },
     [OPT_PEM] = { "pem", CTL_FLAG },
     [OPT_PERSISTENT] = { "persistent", CTL_FLAG },
+    [OPT_QR] = { "qr", CTL_FLAG },
+    [OPT_RATE] = { "rate", CTL_VALUE },
     [OPT_REASON] = { "reason", CTL_VALUE },
     [OPT_REGION] = { "region", CTL_VALUE },
     [OPT_REPLACE] = { "replace", CTL_FLAG },
     [OPT_RESOURCE] = { "resource", CTL_VALUE },
+    [OPT_RETIRE_PREVIOUS] = { "retire-previous", CTL_SWITCH },
     [OPT_SEARCHABLE] = { "searchable", CTL_VALUES },
     [OPT_SET_DEFAULT] = { "set-default", CTL_FLAG },
     [OPT_SHARED] = { "shared", CTL_FLAG },
@@ -58,12 +73,17 @@ static const struct {
     [OPT_SOURCE_IP] = { "source-ip", CTL_VALUE },
     [OPT_STATUS] = { "status", CTL_VALUE },
     [OPT_STRICT] = { "strict", CTL_FLAG },
-    [OPT_TEMPLATE] = { "template", CTL_VALUE },
+    [OPT_SUSPEND_AFTER] = { "suspend-after", CTL_VALUE },
+    [OPT_TEMPLATE] = { "template", CTL_VALUES },
     [OPT_TIMEOUT] = { "timeout", CTL_VALUE },
     [OPT_TO] = { "to", CTL_VALUE },
     [OPT_TYPE] = { "type", CTL_VALUE },
     [OPT_UNDO] = { "undo", CTL_FLAG },
+    [OPT_UNTIL] = { "until", CTL_VALUE },
+    [OPT_USED] = { "used", CTL_VALUE },
     [OPT_USERNAME] = { "username", CTL_VALUE },
+    [OPT_USES] = { "uses", CTL_VALUE },
+    [OPT_VALIDITY_DAYS] = { "validity-days", CTL_VALUE },
     [OPT_VERIFICATION_CERT] = { "verification-cert", CTL_VALUE },
     [OPT_WILL_TOPIC] = { "will-topic", CTL_VALUE },
 };
@@ -105,12 +125,28 @@ enum ctl_opt_kind ctl_opt_kind(enum ctl_opt id)
     return names[id].kind;
 }
 
+#define MORE "…"
+
+static bool ends_with_more(const char *text)
+{
+    const size_t n = text != NULL ? strlen(text) : 0;
+
+    return n > strlen(MORE) && strcmp(text + n - strlen(MORE), MORE) == 0;
+}
+
+bool ctl_repeats(const struct ctl_option *option)
+{
+    return names[option->id].kind == CTL_VALUES && ends_with_more(option->value);
+}
+
 void ctl_put_value(struct prov_buf *out, const struct ctl_option *option)
 {
-    if (option->choices == NULL)
-        prov_buf_add_str(out, names[option->id].kind == CTL_SWITCH ? "[on|off]"
-                              : option->value != NULL              ? option->value
-                                                                   : "");
+    const size_t more = ends_with_more(option->value) ? strlen(MORE) : 0;
+
+    if (option->choices == NULL && names[option->id].kind == CTL_SWITCH)
+        prov_buf_add_str(out, "[on|off]");
+    else if (option->choices == NULL && option->value != NULL)
+        prov_buf_add(out, prov_span(option->value, strlen(option->value) - more));
     for (const char *const *choice = option->choices; choice != NULL && *choice != NULL; choice++)
         prov_buf_addf(out, "%s%s", choice == option->choices ? "" : "|", *choice);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <MQTTClient.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "core/api.h"
@@ -197,8 +198,11 @@ static enum prov_rc await(struct ctl_remote *remote, const char *correlation, cJ
         if (rc == PROV_OK && message != NULL && strcmp(topic, ANSWER_TOPIC) == 0)
             rc = ctl_message_read(prov_span(message->payload, (size_t)message->payloadlen),
                                   correlation, &ours, data, err);
-        if (message != NULL)
+        if (message != NULL) {
+            /* it may hold a private key */
+            OPENSSL_cleanse(message->payload, (size_t)message->payloadlen);
             MQTTClient_freeMessage(&message);
+        }
         if (topic != NULL)
             MQTTClient_free(topic);
     } while (rc == PROV_OK && !ours);

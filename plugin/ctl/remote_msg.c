@@ -150,6 +150,6 @@ enum prov_rc ctl_message_read(struct prov_span text, const char *correlation, bo
     error = ctl_get(response, "error");
     if (response != NULL)
         rc = error.n != 0 ? read_error(response, error, err) : take_data(response, data, err);
-    cJSON_Delete(root);
+    prov_api_drop(root);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/api.h"
 #include "core/doc.h"
 
 /* ---- failing ----------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ enum prov_rc ctl_answer(struct ctl *ctl, enum prov_rc rc, cJSON *doc)
         ctl_put_json(&ctl->out, doc, 0);
         prov_buf_add_u8(&ctl->out, '\n');
     }
-    cJSON_Delete(doc);
+    prov_api_drop(doc);
     return rc;
 }
 

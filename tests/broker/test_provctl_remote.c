@@ -404,6 +404,47 @@ static void certificate_changes_hands_and_a_thing_its_owner(void **state)
     unfurnish(w, &f);
 }
 
+static void claims_are_limited_and_certificates_made_through_the_broker(void **state)
+{
+    struct world *w = *state;
+    struct furniture f;
+    char list[TMP_PATH_MAX];
+
+    furnish(w, &f);
+    write_text(w, "serials", "SN-1\nSN-2\nSN-3\n", list);
+    remote_fails(w, 2, "claim", "create", "fleet");
+    says(w->r.err, "`provctl issuer create`");
+    run_local(w, WORDS("issuer", "create"));
+    assert_int_equal(w->r.status, 0);
+    remote(w, "claim", "create", "fleet", "--key-type", "ec-p256");
+    says(w->r.out, "-----BEGIN EC PRIVATE KEY-----\n");
+    remote(w, "claim", "create", "fleet", "--qr");
+    says(w->r.out, "█");
+    remote(w, "claim", "create", "fleet", "--key-type", "ec-p256", "--out", w->rig.dir);
+    says(w->r.out, "/claim-");
+    remote(w, "--json", "cert", "create", "--key-type", "ec-p256", "--active");
+    says(w->r.out, "\"PrivateKey\": \"-----BEGIN EC PRIVATE KEY-----\\n");
+    same(w, 2, "claim", "create", "nosuch");
+    same(w, 1, "claim", "create", "fleet", "--key-type", "rsa1024");
+    remote(w, "claim", "limit", f.device_id, "--template", "fleet", "--uses", "5", "--rate",
+           "10/min", "--network", "192.0.2.0/24");
+    remote(w, "claim", "allow", f.device_id, "Serial", "--file", list);
+    says(w->r.out, "values allowed of Serial: 3\n");
+    remote(w, "claim", "disallow", f.device_id, "Serial", "SN-2");
+    remote(w, "claim", "suspend", f.device_id, "--reason", "leaked");
+    same(w, 0, "--json", "claim", "show", f.device_id);
+    says(w->r.out, "leaked");
+    same(w, 0, "--json", "claim", "list");
+    same(w, 0, "claim", "values", f.device_id, "Serial");
+    says(w->r.out, "SN-3");
+    remote(w, "claim", "resume", f.device_id);
+    remote(w, "claim", "unlist", f.device_id, "Serial");
+    remote(w, "claim", "unlimit", f.device_id);
+    same(w, 2, "claim", "disallow", f.device_id, "Serial", "SN-1");
+    same(w, 4, "claim", "limit", f.device_id, "--network", "here");
+    unfurnish(w, &f);
+}
+
 /* ---- long lists -------------------------------------------------------------------------------
  */
 
@@ -620,6 +661,7 @@ static const struct CMUnitTest provctl_remote[] = {
     cmocka_unit_test(every_noun_answers_as_it_does_on_the_store),
     cmocka_unit_test(errors_are_told_as_they_are_on_the_store),
     cmocka_unit_test(certificate_changes_hands_and_a_thing_its_owner),
+    cmocka_unit_test(claims_are_limited_and_certificates_made_through_the_broker),
     cmocka_unit_test(long_list_comes_page_by_page),
     cmocka_unit_test(other_authority_is_not_trusted),
     cmocka_unit_test(certificate_for_another_name_is_not_trusted),

@@ -1,7 +1,8 @@
 /*
  * A message to the control API, on a registry with some of everything in it. Control characters
  * stand for what no seed can know: 1 and 2 for certificates' ids, 3 for the CA's, 4 for the PEM of
- * a certificate that is not registered yet, 5 for that of another CA.
+ * a certificate that is not registered yet, 5 for that of another CA, 6 for a certificate signing
+ * request. Certificates are issued by somebody in memory; every other message is prepared first.
  *
  * The answer is strict JSON of the shape that api.h has, with one response a command; what failed
  * is told with a status and a class that fit its code. A message of questions runs in a read
@@ -16,6 +17,7 @@
 #include "core/attempt.h"
 #include "core/json.h"
 #include "store/store_mem.h"
+#include "support/csr.h"
 #include "support/pki.h"
 
 #define T0_MS (INT64_C(1700000000) * 1000)
@@ -25,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct prov_store *store;
 static uint64_t pristine;         /* hash of all that is in it */
-static struct prov_buf values[6]; /* what 1 to 5 stand for */
+static struct prov_buf values[7]; /* what 1 to 6 stand for */
+static struct prov_issuer *signer;
 
 static void must(bool ok)
 {
@@ -65,11 +68,9 @@ static void keep_hex(unsigned i, const struct prov_id *id)
     prov_buf_add_str(&values[i], hex);
 }
 
-/* As it stands in a JSON string. */
-static void keep_pem(unsigned i, const struct pki_cert *of)
+/* As it stands in a JSON string; takes it. */
+static void keep_pem(unsigned i, char *pem)
 {
-    char *pem = pki_pem(of->x509);
-
     prov_buf_init(&values[i], 8192);
     for (const char *c = pem; *c != '\0'; c++) {
         if (*c == '\n')
@@ -114,12 +115,37 @@ static void make_certs(struct prov_tx *tx)
              &id) == PROV_OK);
     free(der);
     keep_hex(2, &id);
-    keep_pem(4, &fresh);
-    keep_pem(5, &other);
+    keep_pem(4, pki_pem(fresh.x509));
+    keep_pem(5, pki_pem(other.x509));
     pki_free(&fresh);
     pki_free(&b);
     pki_free(&a);
     pki_free(&other);
+    pki_free(&ca);
+}
+
+/* ---- who issues ------------------------------------------------------------------------------ */
+
+static enum prov_rc give_issuer(const struct prov_issuing *self, const struct prov_issuer **out,
+                                struct prov_err *err)
+{
+    (void)self;
+    (void)err;
+    *out = signer;
+    return PROV_OK;
+}
+
+static const struct prov_issuing issuing = { give_issuer, 365, PROV_KEY_EC_P256 };
+
+static void make_issuer(void)
+{
+    struct csr_spec spec = { .key = pki_key_shared(PKI_P256), .subject = "/CN=d" };
+    struct pki_cert ca = cert("/CN=Issuer", NULL, true);
+    struct prov_buf der = csr_der(&spec);
+
+    must(prov_issuer_new(ca.x509, ca.key, T0_MS / 1000, &signer, NULL) == PROV_OK);
+    keep_pem(6, csr_pem(prov_buf_span(&der), NULL));
+    prov_buf_release(&der);
     pki_free(&ca);
 }
 
@@ -192,6 +218,7 @@ static void make_registry(void)
     struct prov_tx tx = { .now_ms = T0_MS };
 
     must(prov_store_mem_new(&prov_registry_schema, &store) == PROV_OK);
+    make_issuer();
     tx.txn = begin(PROV_TXN_WRITE);
     make_objects(&tx);
     make_certs(&tx);
@@ -311,6 +338,11 @@ static void run(struct prov_api_batch *batch, struct prov_span text)
     struct prov_tx tx = { .now_ms = T0_MS, .err = &err };
     unsigned told = 0, done;
 
+    if (writes && text.n % 2 == 0) {
+        tx.txn = begin(PROV_TXN_READ);
+        must(prov_api_batch_prepare(batch, &tx) == PROV_OK);
+        prov_txn_abort(tx.txn);
+    }
     tx.txn = begin(writes ? PROV_TXN_WRITE : PROV_TXN_READ);
     must(prov_api_batch_run(batch, &tx) == PROV_OK);
     done = check_answer(batch, text);
@@ -332,13 +364,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_registry();
     prov_buf_init(&text, (size_t)8192 * LONGEST);
     for (size_t i = 0; i < size && i < LONGEST; i++) {
-        if (data[i] >= 1 && data[i] <= 5)
+        if (data[i] >= 1 && data[i] <= 6)
             prov_buf_add(&text, prov_buf_span(&values[data[i]]));
         else
             prov_buf_add_u8(&text, data[i]);
     }
     must(text.rc == PROV_OK);
-    must(prov_api_batch_new(prov_buf_span(&text), &batch) == PROV_OK);
+    must(prov_api_batch_new(prov_buf_span(&text), &issuing, &batch) == PROV_OK);
     run(batch, prov_buf_span(&text));
     prov_api_batch_free(batch);
     prov_buf_release(&text);

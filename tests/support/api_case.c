@@ -5,6 +5,7 @@
 /* The answer at hand, and what the last refusal said. */
 static cJSON *answer;
 static struct prov_err refusal;
+static const struct prov_issuing *issuing;
 
 int ask_setup(void **state)
 {
@@ -14,6 +15,7 @@ int ask_setup(void **state)
 int ask_teardown(void **state)
 {
     ask_keep(NULL);
+    ask_issuing(NULL);
     return reg_teardown(state);
 }
 
@@ -52,7 +54,7 @@ static enum prov_rc run(struct reg *r, const char *name, char *request)
         fail_msg("there is no %s", name);
     if (prov_json_parse(S(request), PROV_MAX_API_PAYLOAD, &params, &err) != PROV_OK)
         fail_msg("%u:%u: %s in %s", err.line, err.col, err.text, request);
-    rc = prov_api_run(op, &r->tx, params, &data);
+    rc = prov_api_run(op, issuing, &r->tx, params, &data);
     assert_true(rc == PROV_OK || data == NULL);
     cJSON_Delete(params);
     free(request);
@@ -110,6 +112,46 @@ void ask_place(const char *path, unsigned line)
     assert_int_equal(refusal.line, line);
 }
 
+/* ---- who issues ------------------------------------------------------------------------------ */
+
+struct memory_issuing {
+    struct prov_issuing base; /* the first */
+    struct prov_issuer *issuer;
+};
+
+static enum prov_rc give(const struct prov_issuing *self, const struct prov_issuer **out,
+                         struct prov_err *err)
+{
+    (void)err;
+    *out = ((const struct memory_issuing *)self)->issuer;
+    return PROV_OK;
+}
+
+void ask_issuing(const struct prov_issuing *who)
+{
+    issuing = who;
+}
+
+struct prov_issuing *ask_issuing_new(struct reg *r, const struct pki_cert *ca,
+                                     enum prov_key_type keys)
+{
+    struct memory_issuing *made = calloc(1, sizeof *made);
+
+    assert_non_null(made);
+    made->base = (struct prov_issuing){ give, 365, keys };
+    reg_ok(r, prov_issuer_new(ca->x509, ca->key, REG_T0, &made->issuer, &r->err));
+    return &made->base;
+}
+
+void ask_issuing_free(struct prov_issuing *who)
+{
+    struct memory_issuing *made = (struct memory_issuing *)who;
+
+    if (made != NULL)
+        prov_issuer_free(made->issuer);
+    free(made);
+}
+
 /* ---- messages -------------------------------------------------------------------------------- */
 
 static void check_text(struct prov_span text)
@@ -127,9 +169,15 @@ void ask_message_text(struct reg *r, struct prov_span text)
     struct prov_api_batch *batch = NULL;
     struct prov_buf out;
 
-    assert_int_equal(prov_api_batch_new(text, &batch), PROV_OK);
-    if (!prov_api_batch_writes(batch))
+    assert_int_equal(prov_api_batch_new(text, issuing, &batch), PROV_OK);
+    if (prov_api_batch_writes(batch)) {
         reg_read(r);
+        reg_expect_ok(r, prov_api_batch_prepare(batch, &r->tx), "prov_api_batch_prepare", __FILE__,
+                      __LINE__);
+        reg_write(r);
+    } else {
+        reg_read(r);
+    }
     reg_expect_ok(r, prov_api_batch_run(batch, &r->tx), "prov_api_batch_run", __FILE__, __LINE__);
     if (!prov_api_batch_writes(batch))
         reg_write(r);

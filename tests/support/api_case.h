@@ -38,9 +38,18 @@ void ask_expect_refused(struct reg *r, const char *file, int line, const char *o
 void ask_said(const char *part);
 void ask_place(const char *path, unsigned line);
 
+/* Who issues certificates from now on, until the test ends; NULL: nobody. */
+void ask_issuing(const struct prov_issuing *issuing);
+/* One in memory: key and certificate of ca, which must outlive the test's last call. keys: what
+ * it makes when nothing is said. The caller frees with ask_issuing_free. */
+struct prov_issuing *ask_issuing_new(struct reg *r, const struct pki_cert *ca,
+                                     enum prov_key_type keys);
+void ask_issuing_free(struct prov_issuing *issuing);
+
 /* ---- messages -------------------------------------------------------------------------------- */
 
-/* Reads the message, runs it in a transaction of the right kind, and keeps the answer. */
+/* Reads the message, prepares and runs it in transactions of the right kind, and keeps the answer.
+ */
 PROV_PRINTF(2, 3) void ask_message(struct reg *r, const char *fmt, ...);
 /* The same of a text as it is. */
 void ask_message_text(struct reg *r, struct prov_span text);

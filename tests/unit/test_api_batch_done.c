@@ -38,7 +38,7 @@ static void message_of_questions_needs_no_write_transaction(void **state)
     for (size_t i = 0; i < PROV_COUNT(cases); i++) {
         struct prov_api_batch *batch;
 
-        assert_int_equal(prov_api_batch_new(S(cases[i].text), &batch), PROV_OK);
+        assert_int_equal(prov_api_batch_new(S(cases[i].text), NULL, &batch), PROV_OK);
         assert_int_equal(prov_api_batch_writes(batch), cases[i].writes);
         prov_api_batch_free(batch);
     }
@@ -54,7 +54,7 @@ static void message_run_again_from_the_start_answers_once(void **state)
     struct prov_buf out;
     cJSON *tree;
 
-    assert_int_equal(prov_api_batch_new(S(text), &batch), PROV_OK);
+    assert_int_equal(prov_api_batch_new(S(text), NULL, &batch), PROV_OK);
     for (int i = 0; i < 3; i++) {
         reg_ok(r, prov_api_batch_run(batch, &r->tx));
         if (i < 2)
@@ -81,7 +81,7 @@ static void message_in_a_child_transaction_is_undone_with_it(void **state)
     struct prov_api_batch *batch;
     struct prov_tx child = r->tx;
 
-    assert_int_equal(prov_api_batch_new(S(text), &batch), PROV_OK);
+    assert_int_equal(prov_api_batch_new(S(text), NULL, &batch), PROV_OK);
     assert_int_equal(prov_txn_begin(r->store, PROV_TXN_WRITE, r->tx.txn, &child.txn), PROV_OK);
     reg_ok(r, prov_api_batch_run(batch, &child));
     prov_txn_abort(child.txn);
@@ -105,7 +105,7 @@ static void message_that_found_no_room_is_answered_command_by_command(void **sta
     struct prov_buf out;
 
     (void)state;
-    assert_int_equal(prov_api_batch_new(S(text), &batch), PROV_OK);
+    assert_int_equal(prov_api_batch_new(S(text), NULL, &batch), PROV_OK);
     prov_api_batch_fail(batch, &err);
     assert_int_equal(prov_api_batch_answer(batch, &out), PROV_OK);
     assert_string_equal(
@@ -177,7 +177,7 @@ static const char *told(struct reg *r, const char *quoted)
 
     prov_buf_release(&out);
     prov_buf_init(&out, 8192);
-    assert_int_equal(prov_api_batch_new(reg_json(r, quoted), &batch), PROV_OK);
+    assert_int_equal(prov_api_batch_new(reg_json(r, quoted), NULL, &batch), PROV_OK);
     reg_ok(r, prov_api_batch_run(batch, &r->tx));
     prov_api_batch_each(batch, tell, &out);
     prov_api_batch_free(batch);
@@ -220,7 +220,7 @@ static void audit_of_what_was_not_run_knows_what_it_was_about(void **state)
     prov_buf_init(&out, 8192);
     assert_int_equal(
         prov_api_batch_new(reg_json(r, "{'commands':[{'command':'createThing','thingName':'a'}]}"),
-                           &batch),
+                           NULL, &batch),
         PROV_OK);
     prov_api_batch_fail(batch, &err);
     prov_api_batch_each(batch, tell, &out);
@@ -247,7 +247,7 @@ static enum prov_rc run_mixed(struct reg *r, void *ctx)
     enum prov_rc rc;
 
     (void)ctx;
-    rc = prov_api_batch_new(S(mixed), &batch);
+    rc = prov_api_batch_new(S(mixed), NULL, &batch);
     if (rc == PROV_OK)
         rc = prov_api_batch_run(batch, &r->tx);
     if (rc == PROV_OK)
@@ -282,7 +282,7 @@ static void store_that_fails_is_the_error_of_every_command(void **state)
     cJSON *tree;
 
     reg_read(r); /* in which nothing can be written */
-    assert_int_equal(prov_api_batch_new(S(text), &batch), PROV_OK);
+    assert_int_equal(prov_api_batch_new(S(text), NULL, &batch), PROV_OK);
     assert_int_equal(prov_api_batch_run(batch, &r->tx), PROV_ESTORE);
     assert_int_equal(r->err.rc, PROV_ESTORE);
     reg_write(r);

@@ -428,7 +428,7 @@ static enum prov_rc register_both(struct reg *r, void *ctx)
         cJSON_Delete(params);
         return PROV_ENOMEM;
     }
-    rc = prov_api_run(ca, &r->tx, params, &data);
+    rc = prov_api_run(ca, NULL, &r->tx, params, &data);
     cJSON_Delete(params);
     cJSON_Delete(data);
     data = NULL;
@@ -439,7 +439,7 @@ static enum prov_rc register_both(struct reg *r, void *ctx)
         cJSON_Delete(params);
         return PROV_ENOMEM;
     }
-    rc = prov_api_run(prov_api_find("registerCertificateWithoutCA"), &r->tx, params, &data);
+    rc = prov_api_run(prov_api_find("registerCertificateWithoutCA"), NULL, &r->tx, params, &data);
     cJSON_Delete(params);
     cJSON_Delete(data);
     return rc;

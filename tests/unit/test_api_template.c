@@ -267,7 +267,7 @@ static enum prov_rc questions(struct reg *r, void *ctx)
     cJSON *data;
 
     for (size_t i = 0; i < PROV_COUNT(ops) && rc == PROV_OK; i++) {
-        rc = prov_api_run(prov_api_find(ops[i]), &r->tx, params[i], &data);
+        rc = prov_api_run(prov_api_find(ops[i]), NULL, &r->tx, params[i], &data);
         cJSON_Delete(data);
     }
     return rc;

@@ -194,7 +194,7 @@ static void list_may_be_prepared_before_it_is_written(void **state)
                   "{\"commands\":[{\"command\":\"importCertificateRevocationList\",\"crl\":\"%s\"},"
                   "{\"command\":\"importCertificateRevocationList\",\"crl\":\"AAAA\"}]}",
                   base64(r, der, 0));
-    assert_int_equal(prov_api_batch_new(prov_buf_span(&text), &batch), PROV_OK);
+    assert_int_equal(prov_api_batch_new(prov_buf_span(&text), NULL, &batch), PROV_OK);
     reg_commit(r);
     reg_read(r);
     reg_ok(r, prov_api_batch_prepare(batch, &r->tx));

@@ -9,6 +9,7 @@
 #ifndef TEST_CTL_H
 #define TEST_CTL_H
 
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -190,6 +191,34 @@ static inline void write_file(const struct rig *r, const char *name, const char 
     assert_int_equal(fputs(text, file) >= 0 && fclose(file) == 0, 1);
 }
 
+/* How many names the directory has that begin so. */
+static inline unsigned files_like(const char *dir, const char *prefix)
+{
+    char pattern[TMP_PATH_MAX + 64];
+    unsigned n = 0;
+    glob_t found;
+
+    (void)snprintf(pattern, sizeof pattern, "%s/%s*", dir, prefix);
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        n = (unsigned)found.gl_pathc;
+        globfree(&found);
+    }
+    return n;
+}
+
+/* The caller frees. */
+static inline char *read_path(const char *path)
+{
+    char *text = calloc(1, 65536);
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL || text == NULL)
+        fail_msg("cannot read %s", path);
+    assert_true(fread(text, 1, 65535, file) != 0);
+    (void)fclose(file);
+    return text;
+}
+
 /* The store, for what provctl does not do; provctl cannot open it meanwhile. */
 static inline void rig_open(struct rig *r)
 {
@@ -262,6 +291,17 @@ static inline void rig_register(struct rig *r)
 {
     ctl_ok(r, "ca", "register", r->ca_file, "--sni-only", "--active", "--auto-register");
     ctl_ok(r, "cert", "register", r->leaf_file, "--status", "ACTIVE");
+}
+
+/* A store with an issuer and a template "fleet". */
+static inline void rig_issuer(struct rig *r)
+{
+    ctl_ok(r, "init");
+    ctl_ok(r, "issuer", "create");
+    r->input = "{ \"Resources\": { \"t\": { \"Type\": \"AWS::IoT::Thing\",\n"
+               "  \"Properties\": { \"ThingName\": \"fixed\" } } } }\n";
+    ctl_ok(r, "template", "create", "fleet", "-");
+    r->input = NULL;
 }
 
 #define POLICY_TEXT                                                                                \

@@ -237,6 +237,41 @@ static void placeholders_stay_where_nothing_is_known(void **state)
     prov_buf_release(&out);
 }
 
+/* "provctl claim limit CERTIFICATE --uses N" as a command line, with a number for N. */
+static void check_command(const char *text, size_t n)
+{
+    struct ctl_args args;
+    struct prov_err err = { .rc = PROV_OK };
+    char line[256], *argv[32], *rest = line;
+    int argc = 0;
+
+    assert_true(prov_span_copy(prov_span(text, n), line, sizeof line));
+    while (argc < 31 && (argv[argc] = strsep(&rest, " ")) != NULL) {
+        if (strcmp(argv[argc], "N") == 0)
+            argv[argc] = (char *)"1";
+        argc++;
+    }
+    argv[argc] = NULL;
+    if (ctl_args_parse(argc, argv, &args, &err) != PROV_OK)
+        fail_msg("%.*s: %s", (int)n, text, err.text);
+}
+
+static void commands_in_cures_are_commands(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    for (int i = 0; i < PROV_REASONS; i++) {
+        const char *at = prov_reason_info((enum prov_reason)i)->cure;
+
+        for (; (at = strstr(at, "`provctl ")) != NULL; n++) {
+            at++;
+            check_command(at, strcspn(at, "`"));
+        }
+    }
+    assert_true(n > 20);
+}
+
 /* ---- and now --------------------------------------------------------------------------------- */
 
 static void verdict_is_what_the_broker_would_say(void **state)
@@ -364,6 +399,7 @@ static const struct CMUnitTest ctl_explain[] = {
     RIG_TEST(words_of_devices_cannot_write_to_the_terminal),
     RIG_TEST(repeats_are_told),
     RIG_TEST(cure_names_what_it_is_about),
+    cmocka_unit_test(commands_in_cures_are_commands),
     RIG_TEST(placeholders_stay_where_nothing_is_known),
     RIG_TEST(verdict_is_what_the_broker_would_say),
     RIG_TEST(expired_certificate_would_be_refused),

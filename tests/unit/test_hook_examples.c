@@ -198,6 +198,100 @@ static void allow_list_fails_without_list_or_certificate(void **state)
     hook_rig_free(rig);
 }
 
+/* ---- serial-list ------------------------------------------------------------------------------
+ */
+
+/* What the broker asks before RegisterThing; the caller frees. */
+static char *registration(const struct prov_param *parameters, size_t n)
+{
+    const struct prov_hook_request request = { .use = PROV_HOOK_PRE_PROVISIONING,
+                                               .certificate_id = PROV_LIT("0011"),
+                                               .claim_certificate_id = PROV_LIT("2233"),
+                                               .client_id = PROV_LIT("new"),
+                                               .parameters = { parameters, n } };
+    struct prov_buf out;
+    char *text;
+
+    prov_buf_init(&out, (size_t)1 << 20);
+    assert_int_equal(prov_hook_request_json(&request, &out), PROV_OK);
+    text = strdup(prov_buf_cstr(&out));
+    assert_non_null(text);
+    prov_buf_release(&out);
+    return text;
+}
+
+/* location: what DeviceLocation is overridden with; NULL: it is not. */
+static void expect_registration(struct hook_rig *rig, const struct prov_param *parameters, size_t n,
+                                enum prov_hook_decision decision, const char *location)
+{
+    char *request = registration(parameters, n), spec[HOOK_SPEC_MAX];
+    struct prov_hook_answer *answer;
+    struct hook_ask a;
+
+    hook_ask(&a, rig, hook_spec(rig, "s", spec), request);
+    assert_int_equal(a.call.end, PROV_HOOK_ANSWERED);
+    assert_int_equal(prov_hook_answer_parse(prov_buf_span(&a.call.answer),
+                                            PROV_HOOK_PRE_PROVISIONING, &answer, NULL),
+                     PROV_OK);
+    assert_int_equal(answer->decision, decision);
+    assert_int_equal(answer->overrides.n, location != NULL);
+    if (location != NULL) {
+        assert_true(prov_span_eq_str(answer->overrides.v[0].name, "DeviceLocation"));
+        assert_true(prov_span_eq_str(answer->overrides.v[0].value, location));
+    }
+    prov_hook_answer_free(answer);
+    hook_ask_release(&a);
+    free(request);
+}
+
+static void serial_list_lets_register_what_is_on_it(void **state)
+{
+    static const struct {
+        const char *serial, *list, *location;
+        enum prov_hook_decision decision;
+    } rows[] = {
+        { "SN-1", "SN-1\n", NULL, PROV_HOOK_ACTIVATE },
+        { "SN-1", "# ours\n\nSN-0\n  SN-1 berlin\n", "berlin", PROV_HOOK_ACTIVATE },
+        { "SN-1", "", NULL, PROV_HOOK_REJECT },
+        { "SN-1", "SN-10\nsn-1\nSN-2 SN-1\n", NULL, PROV_HOOK_REJECT },
+        { "#", "# ours\n", NULL, PROV_HOOK_REJECT },
+        { "", "\n\n", NULL, PROV_HOOK_REJECT },
+        { "SN-1 berlin", "SN-1 berlin\n", NULL, PROV_HOOK_REJECT },
+        { "\"}\\", "SN-1\n", NULL, PROV_HOOK_REJECT },
+    };
+    struct hook_rig *rig = hook_rig_new(0, 0, NULL);
+    struct prov_param parameters[] = {
+        { PROV_LIT("DeviceLocation"), PROV_LIT("SN-1") },
+        { PROV_LIT("SerialNumber"), { NULL, 0 } },
+    };
+    (void)state;
+
+    hook_example(rig, "serial-list", "s");
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        hook_file(rig, "s.txt", rows[i].list);
+        parameters[1].value = prov_span_str(rows[i].serial);
+        expect_registration(rig, parameters, 2, rows[i].decision, rows[i].location);
+    }
+    hook_file(rig, "s.txt", "SN-1\n");
+    expect_registration(rig, parameters, 1, PROV_HOOK_REJECT, NULL);
+    hook_rig_free(rig);
+}
+
+static void serial_list_fails_without_its_list(void **state)
+{
+    struct hook_rig *rig = hook_rig_new(0, 0, NULL);
+    char spec[HOOK_SPEC_MAX];
+    struct hook_ask a;
+    (void)state;
+
+    hook_example(rig, "serial-list", "s");
+    hook_ask(&a, rig, hook_spec(rig, "s", spec), "{\"parameters\":{}}");
+    assert_int_equal(a.call.end, PROV_HOOK_FAILED);
+    assert_non_null(strstr(a.call.detail, "cannot read the list"));
+    hook_ask_release(&a);
+    hook_rig_free(rig);
+}
+
 /* ---- check-crl --------------------------------------------------------------------------------
  */
 
@@ -427,6 +521,8 @@ int main(void)
         cmocka_unit_test(allow_list_activates_what_is_on_it),
         cmocka_unit_test(allow_list_looks_at_no_certificate_but_the_new_one),
         cmocka_unit_test(allow_list_fails_without_list_or_certificate),
+        cmocka_unit_test(serial_list_lets_register_what_is_on_it),
+        cmocka_unit_test(serial_list_fails_without_its_list),
         cmocka_unit_test(check_crl_rejects_what_is_listed_and_fails_without_a_good_list),
         cmocka_unit_test(webhook_activates_what_is_on_its_list),
         cmocka_unit_test(webhook_refuses_what_is_no_request),

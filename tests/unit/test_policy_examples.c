@@ -419,6 +419,56 @@ static void a_gateway_acts_for_its_site(void **state)
     check("gateway.json", &d, without_site, PROV_COUNT(without_site));
 }
 
+static void a_golden_claim_provisions_with_its_template_and_nothing_else(void **state)
+{
+    static const struct row rows[] = {
+        { CONNECT, "whoever", YES },
+        { PUBLISH, "$aws/certificates/create/json", YES },
+        { PUBLISH, "$aws/certificates/create-from-csr/cbor", YES },
+        { PUBLISH, "$aws/provisioning-templates/fleet-by-serial/provision/json", YES },
+        { PUBLISH, "$aws/provisioning-templates/other/provision/json", SILENT },
+        { PUBLISH, "dt/dev1/temperature", SILENT },
+        { RETAIN, "$aws/certificates/create/json", SILENT },
+        { SUBSCRIBE, "$aws/certificates/create/json/accepted", YES },
+        { SUBSCRIBE, "$aws/provisioning-templates/fleet-by-serial/provision/cbor/rejected", YES },
+        { SUBSCRIBE, "$aws/#", SILENT },
+        { SUBSCRIBE, "#", SILENT },
+        { RECEIVE, "$aws/certificates/create-from-csr/json/accepted", YES },
+        { RECEIVE, "dt/dev1/temperature", SILENT },
+    };
+    struct policy_device d;
+
+    (void)state;
+    device_init(&d);
+    check("golden-claim.json", &d, rows, PROV_COUNT(rows));
+}
+
+static void a_fleet_device_keeps_to_its_own_topics_and_may_renew(void **state)
+{
+    static const struct row rows[] = {
+        { CONNECT, "dev1", YES },
+        { CONNECT, "dev2", SILENT },
+        { PUBLISH, "dt/dev1/temperature", YES },
+        { PUBLISH, "dt/dev2/temperature", SILENT },
+        { SUBSCRIBE, "cmd/dev1/#", YES },
+        { SUBSCRIBE, "cmd/dev2/#", SILENT },
+        { RECEIVE, "cmd/dev1/reboot", YES },
+        { PUBLISH, "$aws/certificates/create-from-csr/json", YES },
+        { PUBLISH, "$aws/certificates/create/json", SILENT },
+        { PUBLISH, "$aws/provisioning-templates/fleet-by-serial/provision/cbor", YES },
+        { SUBSCRIBE, "$aws/certificates/create-from-csr/json/accepted", YES },
+        { RECEIVE, "$aws/provisioning-templates/fleet-by-serial/provision/json/rejected", YES },
+    };
+    static const struct row unattached[] = { { CONNECT, "dev1", SILENT } };
+    struct policy_device d;
+
+    (void)state;
+    device_init(&d);
+    check("fleet-device.json", &d, rows, PROV_COUNT(rows));
+    d.facts.thing_attached = false;
+    check("fleet-device.json", &d, unattached, PROV_COUNT(unattached));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +484,8 @@ int main(void)
         cmocka_unit_test(a_telemetry_device_keeps_to_its_own_topics),
         cmocka_unit_test(a_display_reads_and_never_writes),
         cmocka_unit_test(a_gateway_acts_for_its_site),
+        cmocka_unit_test(a_golden_claim_provisions_with_its_template_and_nothing_else),
+        cmocka_unit_test(a_fleet_device_keeps_to_its_own_topics_and_may_renew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,7 +268,7 @@ static void jitp_fails_when_the_certificate_lacks_a_declared_field(void **state)
 }
 
 /* The templates folder lies two above this file's. */
-static struct prov_template *shipped(const char *name)
+static struct prov_template *shipped(const char *name, enum prov_template_type type)
 {
     static const char here[] = "tests/unit/test_template_eval.c";
     char path[512], json[PROV_MAX_TEMPLATE_BODY];
@@ -285,14 +285,14 @@ static struct prov_template *shipped(const char *name)
         fail_msg("cannot read %s", path);
     n = fread(json, 1, sizeof json, f);
     (void)fclose(f);
-    if (prov_template_parse(prov_span(json, n), JITP, &tpl, &err) != PROV_OK)
+    if (prov_template_parse(prov_span(json, n), type, &tpl, &err) != PROV_OK)
         fail_msg("%s:%u:%u: %s: %s", name, err.line, err.col, err.path, err.text);
     return tpl;
 }
 
 static struct prov_plan *eval_shipped(const char *name, const struct fake_ident *f)
 {
-    struct prov_template *tpl = shipped(name);
+    struct prov_template *tpl = shipped(name, JITP);
     struct prov_param v[PROV_BUILTIN_PARAMS];
     struct prov_plan *plan;
     struct prov_err err;
@@ -336,6 +336,35 @@ static void shipped_templates_name_devices_by_their_certificates(void **state)
     plan = eval_shipped("jitp-groups-by-ou.json", &f);
     assert_string_equal(plan->groups[0], "unsorted");
     prov_plan_free(plan);
+}
+
+static void shipped_fleet_template_names_devices_by_serial_number(void **state)
+{
+    static const struct prov_param params[] = {
+        { PROV_LIT("SerialNumber"), PROV_LIT("SN-1") },
+        { PROV_LIT(PROV_PARAM_CERTIFICATE_ID), PROV_LIT(CERT_ID) },
+        { PROV_LIT("DeviceLocation"), PROV_LIT("berlin") },
+    };
+    struct prov_template *tpl = shipped("fleet-by-serial.json", FLEET);
+    struct prov_plan *plan;
+    struct prov_err err;
+
+    (void)state;
+    assert_int_equal(prov_template_eval(tpl, (struct prov_params){ params, 3 }, &plan, &err),
+                     PROV_OK);
+    assert_string_equal(plan->thing_name, "dev-SN-1");
+    assert_string_equal(plan->certificate_id, CERT_ID);
+    assert_string_equal(plan->policies[0].name, "fleet-device");
+    assert_int_equal(plan->n_config, 2);
+    assert_string_equal(plan->config[1].value, "time.berlin.example.com");
+    prov_plan_free(plan);
+    assert_int_equal(prov_template_eval(tpl, (struct prov_params){ params, 2 }, &plan, &err),
+                     PROV_OK);
+    assert_string_equal(plan->config[0].value, "unknown");
+    prov_plan_free(plan);
+    assert_int_equal(prov_template_eval(tpl, (struct prov_params){ params + 1, 2 }, &plan, &err),
+                     PROV_EINVAL);
+    prov_template_free(tpl);
 }
 
 /* ---- plans (2.4, 2.5) ------------------------------------------------------------------------ */
@@ -536,6 +565,7 @@ int main(void)
         cmocka_unit_test(absent_subject_fields_give_no_parameter),
         cmocka_unit_test(jitp_fails_when_the_certificate_lacks_a_declared_field),
         cmocka_unit_test(shipped_templates_name_devices_by_their_certificates),
+        cmocka_unit_test(shipped_fleet_template_names_devices_by_serial_number),
         cmocka_unit_test(plan_holds_all_that_a_fleet_template_says),
         cmocka_unit_test(plan_of_a_bare_template_says_nothing_else),
         cmocka_unit_test(override_settings_mean_the_same_in_both_spellings),
