@@ -79,6 +79,7 @@ plain_listener() { printf 'listener %s 127.0.0.1\n' "$plain_port"; }
 #   quiet      plugin without presence events
 #   control    plugin, and an ACL file that lets everybody use the control API
 #   hooks      plugin with what $hook_lines says
+#   fleet      plugin that issues certificates, and what $fleet_lines says
 write_configuration() {
     local limit
     {
@@ -92,19 +93,22 @@ write_configuration() {
         dynsec)
             printf 'plugin %s\nplugin_opt_config_file %s\n' "$dynsec" "$dir/dynsec.json"
             ;;
-        plugin | limits | quiet | control | hooks)
+        plugin | limits | quiet | control | hooks | fleet)
             printf 'plugin %s\nplugin_opt_db_path %s\nplugin_opt_other_clients allow\n' "$plugin" "$2"
             ;;
         esac
         case "$1" in
-        plugin | quiet | control | hooks)
-            for limit in address certificate ca; do printf 'plugin_opt_%s_per_s 0\n' "$limit"; done
+        plugin | quiet | control | hooks | fleet)
+            for limit in address certificate ca claim; do printf 'plugin_opt_%s_per_s 0\n' "$limit"; done
             ;;
         esac
         case "$1" in
         quiet) printf 'plugin_opt_presence_events off\n' ;;
         control) printf 'acl_file %s\n' "$dir/acl" ;;
         hooks) printf '%s\n' "$hook_lines" ;;
+        fleet)
+            printf 'plugin_opt_issuer_cert %s\nplugin_opt_issuer_key %s\n%s\n' "$pki/ca.pem" "$pki/ca.key" "$fleet_lines"
+            ;;
         esac
     } >"$dir/$1.conf"
 }
@@ -168,6 +172,18 @@ new_registry() { # DIRECTORY [OPTION…]
     ctl --db "$1" policy create telemetry-device bench/device-policy.json
     ctl --db "$1" template create by-cn templates/jitp-by-cn.json --type JITP
     ctl --db "$1" ca register "$pki/ca.pem" --sni-only --active --auto-register --template by-cn "${@:2}"
+}
+# A registry with a claim certificate, the first device's, by which others are provisioned.
+new_claim_registry() { # DIRECTORY
+    local id
+    rm -rf "$1"
+    id=$(openssl x509 -in "$pki/dev-0.pem" -outform DER | sha256sum | cut -d' ' -f1)
+    ctl --db "$1" init
+    ctl --db "$1" policy create fleet-device templates/policies/fleet-device.json
+    ctl --db "$1" policy create golden-claim templates/policies/golden-claim.json
+    ctl --db "$1" template create fleet-by-serial templates/fleet-by-serial.json
+    ctl --db "$1" cert register "$pki/dev-0.pem" --no-ca --status ACTIVE
+    ctl --db "$1" policy attach golden-claim --cert "$id"
 }
 # A second maker's CA in it.
 add_ca() { ctl --db "$1" ca register "$pki2/ca.pem" --sni-only --active --auto-register "${@:2}"; } # DIRECTORY [OPTION…]
@@ -340,6 +356,46 @@ report_hooks() {
         esac
         report_by "beside-$kind" ''
     done
+}
+report_issue() {
+    alone 'P-256 signatures a second, bare, one core' issue-sign ''
+    alone '… certificates issued' issue-issue 'close to the signature'
+    alone 'P-256 verifications a second, bare, one core' issue-verify ''
+    alone '… signing requests read and verified, and certificates issued' issue-both ''
+    alone "… the same with OpenSSL's certificate objects" issue-plain ''
+}
+report_fleet() {
+    local way
+    alone 'provisioning by claim (CSR, RegisterThing), instructions of the broker' fleet-instructions ''
+    for way in json cbor 200 slow come join; do
+        case $way in
+        json) alone 'provisionings a second, durable, without handshakes, 16 at a time, JSON' fleet-json '≥ 1000' ;;
+        cbor) alone '… CBOR' fleet-cbor '≥ 1000' ;;
+        200) alone '… 200 at a time' fleet-200 '≥ 1000' ;;
+        slow) alone '… 64 at a time, on storage that syncs 200 times a second' fleet-slow '≥ 1000' ;;
+        come) alone 'provisionings a second with a handshake each, 16 at a time' fleet-come '' ;;
+        join) alone '… and a second one, with the new certificate: from blank to in' fleet-join '' ;;
+        esac
+        alone '… each, p50, ms' "fleet-$way-p50" ''
+        alone '… p99, ms' "fleet-$way-p99" ''
+        alone '… broker CPU each, µs' "fleet-$way-cpu" ''
+        report_by "fleet-$way" ''
+    done
+    alone 'beside 500 provisionings a second: each, p50, ms' fleet-rate-p50 ''
+    alone '… p99, ms' fleet-rate-p99 ''
+    report_by fleet-rate '≤ 2 ms more'
+    alone '… and before, p99, ms' fleet-rate-idle ''
+}
+report_keys() {
+    alone "CreateKeysAndCertificate, RSA-2048: $(pick 2 16) at once, as many keys as are ready: the last, ms" keys-pool-max ''
+    alone "… $(pick 5 64) at once: the last, s" keys-rsa-max ''
+    alone '… keys a second once none are ready' keys-rsa ''
+    report_by keys-rsa ''
+    alone 'CreateKeysAndCertificate, P-256, and RegisterThing, 16 at a time: provisionings a second' keys-ec '≥ 1000'
+    alone '… each, p50, ms' keys-ec-p50 ''
+    alone '… p99, ms' keys-ec-p99 ''
+    alone '… broker CPU each, µs' keys-ec-cpu ''
+    report_by keys-ec ''
 }
 report_clone() {
     local kind

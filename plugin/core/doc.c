@@ -35,6 +35,23 @@ static cJSON *drop(struct prov_doc *d, cJSON *item)
     return NULL;
 }
 
+enum prov_rc prov_doc_print(struct prov_doc *d, struct prov_buf *out)
+{
+    cJSON *tree = NULL;
+    enum prov_rc rc = prov_doc_end(d, &tree);
+    char *text;
+
+    if (rc != PROV_OK)
+        return rc;
+    text = cJSON_PrintUnformatted(tree);
+    cJSON_Delete(tree);
+    if (text == NULL)
+        return PROV_ENOMEM;
+    prov_buf_add_str(out, text);
+    cJSON_free(text);
+    return out->rc;
+}
+
 cJSON *prov_doc_put(struct prov_doc *d, cJSON *into, const char *key, cJSON *item)
 {
     if (d->rc == PROV_OK && item != NULL && cJSON_AddItemToObjectCS(into, key, item))

@@ -26,6 +26,9 @@ struct prov_doc prov_doc_start(struct prov_tx *tx);
  */
 PROV_MUST_USE enum prov_rc prov_doc_end(struct prov_doc *d, cJSON **out);
 
+/* The same as text without white space, appended to out. PROV_ETOOBIG: out's maximum. */
+PROV_MUST_USE enum prov_rc prov_doc_print(struct prov_doc *d, struct prov_buf *out);
+
 /* Takes the item, also on failure; NULL counts as out of memory. Returns the item, or NULL. */
 cJSON *prov_doc_put(struct prov_doc *d, cJSON *into, const char *key, cJSON *item);
 cJSON *prov_doc_append(struct prov_doc *d, cJSON *array, cJSON *item);

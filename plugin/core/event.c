@@ -22,19 +22,9 @@ static void start(struct prov_event *out)
 
 static enum prov_rc finish(struct prov_doc *d, struct prov_event *out)
 {
-    cJSON *root = NULL;
-    char *text;
-    enum prov_rc rc = prov_doc_end(d, &root);
+    const enum prov_rc rc = prov_doc_print(d, &out->payload);
 
-    if (rc != PROV_OK)
-        return rc;
-    text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    if (text == NULL)
-        return PROV_ENOMEM;
-    prov_buf_add_str(&out->payload, text);
-    cJSON_free(text);
-    return out->topic.rc != PROV_OK ? out->topic.rc : out->payload.rc;
+    return rc != PROV_OK ? rc : out->topic.rc;
 }
 
 enum prov_rc prov_event_registered(const struct prov_registered *r, struct prov_event *out)

@@ -175,12 +175,17 @@ static void put_parameter(struct prov_doc *d, cJSON *map, const struct prov_para
     cJSON_Delete(name);
 }
 
-static enum prov_rc request_tree(const struct prov_hook_request *request, cJSON **out)
+enum prov_rc prov_hook_request_json(const struct prov_hook_request *request, struct prov_buf *out)
 {
     const bool activation = request->use == PROV_HOOK_ACTIVATION;
-    struct prov_doc d = prov_doc_start(NULL);
+    struct prov_doc d;
     cJSON *map;
+    enum prov_rc rc;
 
+    prov_buf_clear(out);
+    if (request->parameters.n > PROV_MAX_HOOK_PARAMS)
+        return PROV_ETOOBIG;
+    d = prov_doc_start(NULL);
     for (size_t i = 0; i < PROV_COUNT(fields); i++) {
         struct prov_span value;
 
@@ -191,28 +196,7 @@ static enum prov_rc request_tree(const struct prov_hook_request *request, cJSON 
     map = prov_doc_object(&d, d.root, "parameters");
     for (size_t i = 0; i < request->parameters.n && d.rc == PROV_OK; i++)
         put_parameter(&d, map, &request->parameters.v[i]);
-    return prov_doc_end(&d, out);
-}
-
-enum prov_rc prov_hook_request_json(const struct prov_hook_request *request, struct prov_buf *out)
-{
-    cJSON *tree = NULL;
-    char *text = NULL;
-    enum prov_rc rc;
-
-    prov_buf_clear(out);
-    if (request->parameters.n > PROV_MAX_HOOK_PARAMS)
-        return PROV_ETOOBIG;
-    rc = request_tree(request, &tree);
-    if (rc != PROV_OK)
-        return rc;
-    text = cJSON_PrintUnformatted(tree);
-    cJSON_Delete(tree);
-    if (text == NULL)
-        return PROV_ENOMEM;
-    prov_buf_add_str(out, text);
-    cJSON_free(text);
-    rc = out->rc;
+    rc = prov_doc_print(&d, out);
     if (rc != PROV_OK)
         prov_buf_clear(out);
     return rc;

@@ -11,24 +11,12 @@ enum prov_rc prov_provider_request_json(const struct prov_provider_request *requ
                                         struct prov_buf *out)
 {
     struct prov_doc d = prov_doc_start(NULL);
-    cJSON *tree = NULL;
-    enum prov_rc rc;
-    char *text;
 
     prov_buf_clear(out);
     prov_doc_text(&d, d.root, "certificateSigningRequest", request->csr);
     prov_doc_text(&d, d.root, "principalId", request->principal_id);
     prov_doc_text(&d, d.root, "clientId", request->client_id);
-    rc = prov_doc_end(&d, &tree);
-    if (rc != PROV_OK)
-        return rc;
-    text = cJSON_PrintUnformatted(tree);
-    cJSON_Delete(tree);
-    if (text == NULL)
-        return PROV_ENOMEM;
-    prov_buf_add_str(out, text);
-    cJSON_free(text);
-    return out->rc;
+    return prov_doc_print(&d, out);
 }
 
 static enum prov_rc encode_first(struct prov_span pem, struct prov_buf *der, struct prov_err *err)
