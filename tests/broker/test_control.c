@@ -159,6 +159,67 @@ static void late_answer_reaches_nobody_in_the_place_of_who_asked(void **state)
     rig_down(&rig);
 }
 
+/* At QoS 1 the broker would keep it, and write it to its persistence file. */
+static void answer_that_may_hold_a_private_key_comes_at_qos_0(void **state)
+{
+    static const struct {
+        const char *message;
+        uint8_t qos;
+    } rows[] = {
+        { LIST, 1 },
+        { "{\"commands\":[{\"command\":\"createKeysAndCertificate\"}]}", 0 },
+        { "{\"commands\":[{\"command\":\"listThings\"},{\"command\":\"createProvisioningClaim\","
+          "\"templateName\":\"x\"}]}",
+          0 },
+    };
+    struct mqtt_message *m;
+    struct rig rig;
+    struct mqtt *op;
+
+    (void)state;
+    operator_up(&rig, &(struct rig_spec){ 0 });
+    op = operator_connect(&rig, "operator");
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        operator_send(op, rows[i].message);
+        m = mqtt_wait_message(op, OPERATOR_RESPONSE);
+        assert_non_null(m);
+        assert_int_equal(m->qos, rows[i].qos);
+        mqtt_message_free(m);
+    }
+    mqtt_free(op);
+    rig_down(&rig);
+}
+
+/* In a persistent session, which acknowledges nothing. */
+static struct mqtt *operator_keep(const struct rig *rig, const char *user, const char *client_id)
+{
+    return expect_connected(&(struct mqtt_options){ .port = broker_plain_port(rig->broker),
+                                                    .client_id = client_id,
+                                                    .username = user,
+                                                    .password = user,
+                                                    .keep_session = true,
+                                                    .hold_acks = true });
+}
+
+/* Whoever comes back to a session under this client id may be another user. */
+static void answer_in_flight_is_not_sent_to_the_next_connection_of_that_client_id(void **state)
+{
+    struct rig rig;
+    struct mqtt *op;
+
+    (void)state;
+    operator_prepare(&rig, &(struct rig_spec){ 0 });
+    rig_add_opt(&rig, "other_clients", "allow"); /* no ACL file's word against it */
+    rig_start(&rig);
+    op = operator_keep(&rig, "operator", "desk");
+    cJSON_Delete(operator_call(op, "{\"command\":\"listThings\"}")); /* not acknowledged */
+    mqtt_free(op);
+    op = operator_keep(&rig, "guest", "desk");
+    expect_silence(op, NULL);
+    mqtt_free(op);
+    rig_down(&rig);
+}
+
 static void too_many_requests_are_refused_at_once_and_the_others_answered(void **state)
 {
     enum { REQUESTS = 70, TAKEN = 64 };
@@ -327,6 +388,8 @@ int main(void)
         cmocka_unit_test(answers_reach_nobody_who_did_not_ask),
         cmocka_unit_test(answer_is_lost_with_the_session_that_asked),
         cmocka_unit_test(late_answer_reaches_nobody_in_the_place_of_who_asked),
+        cmocka_unit_test(answer_that_may_hold_a_private_key_comes_at_qos_0),
+        cmocka_unit_test(answer_in_flight_is_not_sent_to_the_next_connection_of_that_client_id),
         cmocka_unit_test(too_many_requests_are_refused_at_once_and_the_others_answered),
         cmocka_unit_test(call_without_the_acl_changes_and_answers_nothing),
         cmocka_unit_test(device_cannot_call_it_whatever_its_policy_says),
