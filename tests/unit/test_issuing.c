@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -224,6 +226,25 @@ static void each_failing_allocation_is_an_ordinary_result(void **state)
 
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* LeakSanitizer has to trace the process, so there it stays dumpable. */
+static void process_that_may_hold_private_keys_leaves_no_core_dump(void **state)
+{
+    struct world *w = *state;
+    struct prov_issuing *issuing = issuing_of(w, NULL, NULL);
+    const struct prov_issuer *issuer;
+    struct rlimit limit;
+
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
+    assert_int_equal(ask(w, issuing, &issuer), PROV_ENOTFOUND); /* and before the first key */
+    assert_int_equal(getrlimit(RLIMIT_CORE, &limit), 0);
+    assert_int_equal(limit.rlim_cur, 0);
+    assert_int_equal(limit.rlim_max, 0);
+#ifndef __SANITIZE_ADDRESS__
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+#endif
+    prov_issuing_free(issuing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +255,7 @@ int main(void)
         WORLD_TEST(issuer_that_does_not_fit_is_refused_and_looked_at_again),
         WORLD_TEST(all_threads_get_the_same_one),
         WORLD_TEST(each_failing_allocation_is_an_ordinary_result),
+        WORLD_TEST(process_that_may_hold_private_keys_leaves_no_core_dump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
