@@ -1,6 +1,7 @@
 /* plugin.c - Mosquitto's entry points: start, stop, and what is looked after in between. */
 #include "plugin.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -22,6 +23,14 @@
 #include "trust.h"
 
 #define EXPORT __attribute__((visibility("default")))
+
+/* Finished jobs that are dealt with before other clients have their turn. A commit finishes
+ * hundreds, and each is an answer to write. */
+#define AT_ONCE 16
+
+/* Requests that wait for a key, of which RSA's come some eight a second: a claim that asks for more
+ * is told so at once, and does not fill the queue for everybody. */
+#define MAX_KEY_WAITS 256
 
 /* Lines from other threads that wait for the broker's. */
 #define LOG_RING_LINES 1024
@@ -55,9 +64,14 @@ enum prov_rc prov_read(struct prov_plugin *pl, struct prov_tx *tx, struct prov_e
 
 void prov_attend(struct prov_plugin *pl)
 {
+    /* where nothing brings the next look soon, all of them */
+    const bool soon = pl->wake != NULL && pl->ticks;
+
     prov_wake_heard(pl->wake);
     if (prov_pool_ready(pl->pool))
-        (void)prov_pool_drain(pl->pool);
+        (void)prov_pool_drain_some(pl->pool, soon ? AT_ONCE : UINT_MAX);
+    if (soon && prov_pool_ready(pl->pool))
+        prov_wake_send(pl->wake);
     prov_log_drain();
     prov_changes_follow(pl);
 }
@@ -290,7 +304,7 @@ static enum prov_rc start_issuing(struct prov_plugin *pl, struct prov_err *err)
     const struct prov_keypool_conf keys = {
         .type = (enum prov_key_type)pl->conf.key_type,
         .ready = (unsigned)pl->conf.key_pool,
-        .limit = (unsigned)pl->conf.queue_limit,
+        .limit = MAX_KEY_WAITS,
     };
     enum prov_rc rc;
 

@@ -33,9 +33,8 @@ static void check_param_name(const struct prov_tpl_check *ck, const char *name,
 {
     const bool jitp = ck->tpl->type == PROV_TEMPLATE_JITP;
     const size_t n = strlen(name);
+    const bool builtin = prov_tpl_is_builtin(prov_span_str(name));
     bool close;
-    const char *nearest = prov_tpl_nearest_builtin(prov_span_str(name), &close);
-    const bool builtin = strcmp(name, nearest) == 0;
 
     if (n == 0 || n > PROV_MAX_PARAM_NAME)
         prov_tpl_wrong(ck, at, "a parameter's name has 1 to %d bytes; this one has %zu",
@@ -43,8 +42,9 @@ static void check_param_name(const struct prov_tpl_check *ck, const char *name,
     else if (builtin && !jitp && strcmp(name, PROV_PARAM_CERTIFICATE_ID) != 0)
         prov_tpl_wrong(ck, at, "%s is filled for JITP templates only", name);
     else if (!builtin && jitp)
-        prov_tpl_wrong(
-            ck, at, "a JITP template has built-in parameters only; the nearest is \"%s\"", nearest);
+        prov_tpl_wrong(ck, at,
+                       "a JITP template has built-in parameters only; the nearest is \"%s\"",
+                       prov_tpl_nearest_builtin(prov_span_str(name), &close));
     else if (!builtin && prov_span_starts(prov_span_str(name), PROV_LIT("AWS::")))
         prov_tpl_wrong(ck, at, "names that begin with AWS:: are kept for built-in parameters");
 }

@@ -153,7 +153,7 @@ static bool is_declared(const struct prov_template *tpl, struct prov_span name)
            (tpl->params == NULL && prov_tpl_get(tpl->tree, "Parameters") != NULL);
 }
 
-static bool is_builtin(struct prov_span name)
+bool prov_tpl_is_builtin(struct prov_span name)
 {
     size_t i = 0;
 
@@ -195,10 +195,10 @@ static void check_declared(const struct prov_tpl_check *ck, struct prov_span nam
                        "no parameter is called \"%s\"; a policy variable is written ${!%s} "
                        "within Fn::Sub",
                        shown, shown);
-    } else if (is_builtin(name) && ck->tpl->type == PROV_TEMPLATE_JITP) {
+    } else if (prov_tpl_is_builtin(name) && ck->tpl->type == PROV_TEMPLATE_JITP) {
         prov_tpl_wrong(ck, at, "built-in parameter \"%s\" is not declared; Parameters needs it too",
                        shown);
-    } else if (is_builtin(name)) {
+    } else if (prov_tpl_is_builtin(name)) {
         prov_tpl_wrong(ck, at, "%s is filled for JITP templates only", shown);
     } else if (best != NULL) {
         prov_tpl_wrong(ck, at, "parameter \"%s\" is not declared; did you mean \"%s\"?", shown,

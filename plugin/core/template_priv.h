@@ -98,6 +98,7 @@ const cJSON *prov_tpl_get(const cJSON *object, const char *key);
 
 /* The name of the ith built-in parameter, of PROV_BUILTIN_PARAMS. */
 const char *prov_tpl_builtin(size_t i);
+bool prov_tpl_is_builtin(struct prov_span name);
 
 /* ---- resources ------------------------------------------------------------------------------- */
 

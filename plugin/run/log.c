@@ -238,10 +238,16 @@ void prov_log_drain(void)
 /* ---- values -----------------------------------------------------------------------------------
  */
 
+/* Stands for itself between quotes: nearly all that is ever logged. */
+static bool is_plain_char(uint8_t c)
+{
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 static bool is_plain(struct prov_span s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("\"\\=", s.p[i]) != NULL)
+        if (!is_plain_char(s.p[i]) || s.p[i] == ' ' || s.p[i] == '=')
             return false;
     }
     return s.n != 0;
@@ -282,9 +288,14 @@ static bool is_control(struct prov_span c)
 /* Writes the character at the start of s as it is shown; returns its length in out. */
 static size_t show_char(struct prov_span s, char out[static 17], size_t *used)
 {
-    const size_t n = char_len(s.p, s.n);
-    size_t len = 0;
+    size_t n, len = 0;
 
+    if (is_plain_char(s.p[0])) {
+        *used = 1;
+        out[0] = (char)s.p[0];
+        return 1;
+    }
+    n = char_len(s.p, s.n);
     *used = n == 0 ? 1 : n;
     if (n == 0 || is_control(prov_span(s.p, n))) {
         for (size_t i = 0; i < *used; i++) {

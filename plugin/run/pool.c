@@ -1,5 +1,6 @@
 #include "pool_priv.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -235,15 +236,18 @@ static void count_done(struct prov_pool *pool, const struct prov_job *job)
     unlock(pool);
 }
 
-unsigned prov_pool_drain(struct prov_pool *pool)
+unsigned prov_pool_drain_some(struct prov_pool *pool, unsigned limit)
 {
     struct job_list jobs = { NULL, NULL, 0 };
     struct prov_job *job;
     unsigned n;
 
     lock(pool);
-    prov_jobs_move(&jobs, &pool->finished);
-    atomic_store_explicit(&pool->ready, false, memory_order_relaxed);
+    if (pool->finished.n <= limit)
+        prov_jobs_move(&jobs, &pool->finished);
+    while (jobs.n < limit && pool->finished.n != 0)
+        prov_jobs_push(&jobs, prov_jobs_pop(&pool->finished));
+    atomic_store_explicit(&pool->ready, pool->finished.n != 0, memory_order_relaxed);
     unlock(pool);
     n = jobs.n;
     while ((job = prov_jobs_pop(&jobs)) != NULL) {
@@ -251,6 +255,11 @@ unsigned prov_pool_drain(struct prov_pool *pool)
         job->done(job);
     }
     return n;
+}
+
+unsigned prov_pool_drain(struct prov_pool *pool)
+{
+    return prov_pool_drain_some(pool, UINT_MAX);
 }
 
 void prov_pool_resume(struct prov_pool *pool, struct prov_job *job)

@@ -85,6 +85,8 @@ void prov_pool_resume(struct prov_pool *pool, struct prov_job *job);
 /* broker: calls done for all that have finished; returns how many. Takes the list under the lock
  * and works outside it, so done may submit. */
 unsigned prov_pool_drain(struct prov_pool *pool);
+/* The same with the first `limit` of them; prov_pool_ready tells whether there are more. */
+unsigned prov_pool_drain_some(struct prov_pool *pool, unsigned limit);
 
 /* broker: is there anything to drain? One atomic load. */
 bool prov_pool_ready(const struct prov_pool *pool);

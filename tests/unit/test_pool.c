@@ -181,6 +181,30 @@ static void finished_job_waits_until_it_is_drained(void **state)
     rig_free(rig);
 }
 
+/* One worker finishes in the order of the calls. */
+static void drained_in_parts_the_rest_stays_ready_and_in_order(void **state)
+{
+    struct rig *rig = rig_new(false, 1, 0, 0);
+    struct rig_job jobs[5];
+    (void)state;
+
+    for (unsigned i = 0; i < PROV_COUNT(jobs); i++)
+        rig_submit(&jobs[i], rig, i + 1, RIG_PREPARE);
+    for (unsigned i = 0; i < PROV_COUNT(jobs); i++)
+        (void)sem_wait(&rig->woken);
+    assert_int_equal(prov_pool_drain_some(rig->pool, 2), 2);
+    assert_int_equal(rig->n_done, 2);
+    assert_true(prov_pool_ready(rig->pool));
+    assert_int_equal(prov_pool_drain_some(rig->pool, 2), 2);
+    assert_true(prov_pool_ready(rig->pool));
+    assert_int_equal(prov_pool_drain_some(rig->pool, 2), 1);
+    assert_false(prov_pool_ready(rig->pool));
+    assert_int_equal(prov_pool_drain_some(rig->pool, 2), 0);
+    for (unsigned i = 0; i < PROV_COUNT(jobs); i++)
+        assert_int_equal(rig->done_ids[i], i + 1);
+    rig_free(rig);
+}
+
 static void slow_job_holds_up_nobody_behind_it(void **state)
 {
     struct rig *rig = rig_new(false, 2, 0, 0);
@@ -702,6 +726,7 @@ int main(void)
         cmocka_unit_test(each_step_runs_on_its_own_thread),
         cmocka_unit_test(threads_leave_signals_to_the_broker_but_keep_their_own_faults),
         cmocka_unit_test(finished_job_waits_until_it_is_drained),
+        cmocka_unit_test(drained_in_parts_the_rest_stays_ready_and_in_order),
         cmocka_unit_test(slow_job_holds_up_nobody_behind_it),
         cmocka_unit_test(full_queue_refuses_and_leaves_the_job_with_its_owner),
         cmocka_unit_test(done_may_submit_into_the_place_it_leaves),
