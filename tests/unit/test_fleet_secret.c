@@ -50,12 +50,13 @@ static void read_answer(const struct prov_fleet *fleet, bool has_secret)
 
 static void watcher_sees_what_is_not_wiped(void **state)
 {
-    /* volatile: a compiler that sees that nobody reads the copy makes none */
-    char *volatile copy = strdup("0123456789012345678901234567890123456789");
+    /* a compiler knows of free that it reads nothing, and would not write what it reads here */
+    void (*volatile give_back)(void *) = free;
+    char *copy = strdup("0123456789012345678901234567890123456789");
 
     (void)state;
     watch(copy);
-    free(copy);
+    give_back(copy);
     assert_int_equal(watch_end(), 1);
 }
 
