@@ -5,7 +5,7 @@
 #include <openssl/crypto.h>
 
 #include "json.h"
-#include "template_priv.h"
+#include "near.h"
 
 static const struct prov_api_op *const tables[] = {
     api_ca_ops,        api_cert_ops,     api_transfer_ops, api_thing_ops,
@@ -40,11 +40,11 @@ const struct prov_api_op *prov_api_find(const char *name)
 
 const char *prov_api_nearest(const char *name)
 {
-    struct prov_tpl_near near = { .word = prov_span_str(name) };
+    struct prov_near near = { .word = prov_span_str(name) };
 
     for (size_t i = 0; i < PROV_COUNT(tables); i++) {
         for (const struct prov_api_op *op = tables[i]; op->name != NULL; op++)
-            prov_tpl_near_try(&near, op->name);
+            prov_near_try(&near, op->name);
     }
     return near.close ? near.best : NULL;
 }
@@ -161,10 +161,10 @@ static enum prov_rc check_value(struct prov_tx *tx, const struct prov_api_field 
 static enum prov_rc unknown(struct prov_tx *tx, const struct prov_api_field *fields,
                             const struct prov_json_path *at)
 {
-    struct prov_tpl_near near = { .word = prov_span_str(at->key) };
+    struct prov_near near = { .word = prov_span_str(at->key) };
 
     for (const struct prov_api_field *f = fields; f->name != NULL; f++)
-        prov_tpl_near_try(&near, f->name);
+        prov_near_try(&near, f->name);
     if (near.close)
         return refuse_at(tx, at, "there is no such field; did you mean \"%s\"?", near.best);
     return refuse_at(tx, at, "there is no such field");

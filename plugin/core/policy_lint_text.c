@@ -1,6 +1,6 @@
 #include "policy_lint_priv.h"
 
-#include "template_priv.h"
+#include "near.h"
 
 static const char *const types[] = {
     [LINT_CLIENT] = "client/", [LINT_TOPIC] = "topic/",          [LINT_FILTER] = "topicfilter/",
@@ -116,10 +116,10 @@ bool prov_lint_retype(struct prov_buf *out, struct prov_span arn, enum lint_kind
 
 const char *prov_lint_nearest(struct prov_span s, const char *const *words, size_t n)
 {
-    struct prov_tpl_near near = { .word = s };
+    struct prov_near near = { .word = s };
 
     for (size_t i = 0; i < n; i++)
-        prov_tpl_near_try(&near, words[i]);
+        prov_near_try(&near, words[i]);
     return near.close ? near.best : NULL;
 }
 

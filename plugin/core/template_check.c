@@ -75,13 +75,13 @@ enum prov_tpl_type prov_tpl_fn_arg(enum prov_tpl_fn fn, size_t n)
  */
 static const char *meant_fn(const char *key)
 {
-    struct prov_tpl_near near = { .word = prov_span_str(key) };
+    struct prov_near near = { .word = prov_span_str(key) };
     const char *last = NULL, *name = NULL;
 
     for (size_t i = 0; i < PROV_TPL_FNS; i++) {
-        prov_tpl_near_try(&near, rules[i].name);
+        prov_near_try(&near, rules[i].name);
         if (i != PROV_TPL_REF)
-            prov_tpl_near_try(&near, rules[i].name + strlen("Fn::"));
+            prov_near_try(&near, rules[i].name + strlen("Fn::"));
         name = near.best != last ? rules[i].name : name;
         last = near.best;
     }
@@ -165,14 +165,14 @@ bool prov_tpl_is_builtin(struct prov_span name)
 /* The name that was most likely meant, of those that there are; NULL when none is close. */
 static const char *meant(const struct prov_template *tpl, struct prov_span name)
 {
-    struct prov_tpl_near near = { .word = name };
+    struct prov_near near = { .word = name };
     const char *builtin;
     const cJSON *m;
     bool close;
 
     cJSON_ArrayForEach(m, tpl->params)
     {
-        prov_tpl_near_try(&near, m->string);
+        prov_near_try(&near, m->string);
     }
     if (near.close)
         return near.best;

@@ -19,6 +19,7 @@
 #define PROV_TEMPLATE_PRIV_H
 
 #include "json.h"
+#include "near.h"
 #include "template.h"
 
 struct prov_template {
@@ -78,14 +79,6 @@ void prov_tpl_explain_json(struct prov_span text, struct prov_err *err);
 /* s for a message: what does not print is '?', what is too long ends in "...". Returns out. */
 const char *prov_tpl_show(struct prov_span s, char out[static PROV_TPL_SHOWN]);
 
-/* The candidate that begins with word or takes the fewest edits, case aside: feed all of them. */
-struct prov_tpl_near {
-    struct prov_span word;
-    const char *best; /* NULL: there was no candidate */
-    size_t distance;
-    bool close; /* most likely what was meant */
-};
-void prov_tpl_near_try(struct prov_tpl_near *near, const char *candidate);
 /* Among the built-in parameters, also when the word lacks what their names begin with. */
 const char *prov_tpl_nearest_builtin(struct prov_span word, bool *close);
 

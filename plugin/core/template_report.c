@@ -18,62 +18,14 @@ const char *prov_tpl_show(struct prov_span s, char out[static PROV_TPL_SHOWN])
     return out;
 }
 
-#define LONGEST_WORD 64 /* the longest built-in parameter's name has 51 */
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    const size_t m = a < b ? a : b;
-
-    return m < c ? m : c;
-}
-
-/* Levenshtein's distance, case aside, one row at a time; b has at most LONGEST_WORD bytes. */
-static size_t distance(struct prov_span a, struct prov_span b)
-{
-    size_t row[LONGEST_WORD + 1], diagonal, above;
-
-    for (size_t j = 0; j <= b.n; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.n; i++) {
-        diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.n; j++) {
-            const bool same = prov_span_eq_nocase(prov_span(a.p + i, 1), prov_span(b.p + j, 1));
-
-            above = row[j + 1];
-            row[j + 1] = min3(above + 1, row[j] + 1, diagonal + (same ? 0 : 1));
-            diagonal = above;
-        }
-    }
-    return row[b.n];
-}
-
-void prov_tpl_near_try(struct prov_tpl_near *near, const char *candidate)
-{
-    const struct prov_span c = prov_span_str(candidate);
-    struct prov_span w = near->word;
-    bool cut_short;
-    size_t d;
-
-    w.n = w.n < LONGEST_WORD ? w.n : LONGEST_WORD;
-    cut_short = w.n != 0 && w.n < c.n && prov_span_eq_nocase(w, prov_span(c.p, w.n));
-    d = cut_short ? 0 : distance(c, w);
-    if (near->best != NULL && d >= near->distance)
-        return;
-    near->best = candidate;
-    near->distance = d;
-    near->close = d * 3 <= w.n;
-}
-
 const char *prov_tpl_nearest_builtin(struct prov_span word, bool *close)
 {
     const bool whole = prov_span_starts(word, PROV_LIT("AWS:"));
-    struct prov_tpl_near near = { .word = word };
+    struct prov_near near = { .word = word };
     const char *last = NULL, *name = NULL;
 
     for (size_t i = 0; i < PROV_BUILTIN_PARAMS; i++) {
-        prov_tpl_near_try(&near,
-                          prov_tpl_builtin(i) + (whole ? 0 : strlen("AWS::IoT::Certificate::")));
+        prov_near_try(&near, prov_tpl_builtin(i) + (whole ? 0 : strlen("AWS::IoT::Certificate::")));
         name = near.best != last ? prov_tpl_builtin(i) : name;
         last = near.best;
     }
@@ -227,12 +179,12 @@ void prov_tpl_wrong(const struct prov_tpl_check *ck, const struct prov_json_path
 void prov_tpl_unknown(const struct prov_tpl_check *ck, const struct prov_json_path *at,
                       const char *what, const char *word, const char *const *legal, size_t n)
 {
-    struct prov_tpl_near near = { .word = prov_span_str(word) };
+    struct prov_near near = { .word = prov_span_str(word) };
     char shown[PROV_TPL_SHOWN], all[PROV_TPL_KEYS];
     size_t used = 0;
 
     for (size_t i = 0; i < n; i++)
-        prov_tpl_near_try(&near, legal[i]);
+        prov_near_try(&near, legal[i]);
     prov_tpl_show(near.word, shown);
     if (near.close || n == 1) {
         prov_tpl_wrong(ck, at, "unknown %s \"%s\"; did you mean \"%s\"?", what, shown, near.best);

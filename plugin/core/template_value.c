@@ -181,14 +181,14 @@ static const cJSON *find_level(const struct prov_tpl_eval *ev, const cJSON *leve
     static const char *const lacks[] = { "Mappings has no map", "that map has no key",
                                          "there is no second key" };
     char shown[PROV_TPL_SHOWN], keys[PROV_TPL_KEYS];
-    struct prov_tpl_near near = { .word = key };
+    struct prov_near near = { .word = key };
     const cJSON *m;
 
     cJSON_ArrayForEach(m, level)
     {
         if (prov_span_eq_str(key, m->string))
             return m;
-        prov_tpl_near_try(&near, m->string);
+        prov_near_try(&near, m->string);
     }
     if (near.close)
         prov_tpl_show(prov_span_str(near.best), keys);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/hook.h"
+#include "core/near.h"
 #include "core/registry.h"
 #include "keypool.h"
 #include "log.h"
@@ -270,44 +271,14 @@ static const char *row_fallback(const struct row *row)
 /* ---- keys -------------------------------------------------------------------------------------
  */
 
-#define KEY_MAX 32 /* no key of the table is longer */
-
-/* Insertions, deletions and replacements between any text and a key of the table. */
-static unsigned distance(const char *a, const char *b)
-{
-    const size_t na = strlen(a), nb = strlen(b);
-    unsigned before[KEY_MAX + 1] = { 0 }, now[KEY_MAX + 1] = { 0 };
-
-    for (unsigned j = 0; j <= nb; j++)
-        before[j] = j;
-    for (size_t i = 0; i < na; i++) {
-        now[0] = (unsigned)i + 1;
-        for (size_t j = 0; j < nb; j++) {
-            unsigned best = before[j] + (a[i] != b[j]);
-
-            best = before[j + 1] + 1 < best ? before[j + 1] + 1 : best;
-            now[j + 1] = now[j] + 1 < best ? now[j] + 1 : best;
-        }
-        memcpy(before, now, sizeof before);
-    }
-    return before[nb];
-}
-
-/* The known key that was probably meant: at most a third of it mistyped. NULL when none is close.
- */
+/* The known key that was probably meant; NULL when none is close. */
 static const char *nearest_key(const char *key)
 {
-    const char *nearest = NULL;
-    unsigned least = KEY_MAX, d;
+    struct prov_near near = { .word = prov_span_str(key) };
 
-    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
-        d = distance(key, rows[i].key);
-        if (d < least && d <= strlen(rows[i].key) / 3) {
-            least = d;
-            nearest = rows[i].key;
-        }
-    }
-    return nearest;
+    for (size_t i = 0; i < PROV_COUNT(rows); i++)
+        prov_near_try(&near, rows[i].key);
+    return near.close ? near.best : NULL;
 }
 
 static enum prov_rc fail_unknown(const char *key, struct prov_err *err)

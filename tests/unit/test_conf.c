@@ -287,7 +287,7 @@ static void unknown_key_is_refused_with_the_nearest_one(void **state)
         { "db_pth", "db_pth", "db_path" },
         { "dbpath", "dbpath", "db_path" },
         { "db-path", "db-path", "db_path" },
-        { "DB_PATH", "DB_PATH", NULL },
+        { "DB_PATH", "DB_PATH", "db_path" },
         { "worker_thread", "worker_thread", "worker_threads" },
         { "workers_threads", "workers_threads", "worker_threads" },
         { "queue_limits", "queue_limits", "queue_limit" },
