@@ -11,7 +11,7 @@
 PROV_MUST_USE enum prov_rc ctl_issued_check(struct ctl *ctl);
 
 /*
- * With --out writes PREFIX-XXXXXXXX.crt and .key, and ends the transaction: what is not in the
+ * With --out writes PREFIX-ID.crt and .key, and ends the transaction: what is not in the
  * files is not in the registry. The answer then names certificateFile and privateKeyFile in the
  * place of what is in them. Without --out there is nothing to do.
  */
