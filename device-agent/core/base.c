@@ -16,6 +16,7 @@ const char *agent_class_name(enum agent_class class)
         [AGENT_ANSWER] = "answer",
         [AGENT_LOCAL] = "local",
         [AGENT_CONFIG] = "config",
+        [AGENT_RECORD] = "record",
     };
     _Static_assert(sizeof names / sizeof names[0] == AGENT_CLASSES, "a class has no name");
 

@@ -26,6 +26,7 @@ enum agent_class {
     AGENT_ANSWER,    /* an answer that cannot be used: malformed, too large, not ours */
     AGENT_LOCAL,     /* disk full, read-only, key store gone */
     AGENT_CONFIG,    /* the configuration cannot work */
+    AGENT_RECORD,    /* the state record is another device's, or of a later version */
     AGENT_CLASSES
 };
 

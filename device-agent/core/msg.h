@@ -36,6 +36,9 @@ bool agent_msg_create_from_csr(const char *csr_pem, struct agent_text *out);
 bool agent_msg_register(const char *token, const struct agent_param *params, size_t n_params,
                         struct agent_text *out);
 
+/* s as JSON text, with its quotes. False: as above, but what was in out is left. */
+bool agent_msg_string(const char *s, struct agent_text *out);
+
 /* Buffers are the caller's; those with p NULL are for what the operation does not answer. */
 struct agent_created {
     struct agent_text certificate_id, certificate_pem, token;
@@ -46,7 +49,8 @@ struct agent_registered {
     struct agent_text config; /* deviceConfiguration, as the JSON object that it came as; "{}" */
 };
 struct agent_rejection {
-    int status; /* 0: not said */
+    bool readable; /* a JSON object without a field twice; otherwise status is 0 and code empty */
+    int status;    /* 0: not said */
     char code[64];
     char message[AGENT_MAX_MESSAGE]; /* printable ASCII, cut; a '?' for each other character */
 };
@@ -62,7 +66,8 @@ enum agent_class agent_msg_created(enum agent_op op, struct agent_span payload,
 enum agent_class agent_msg_registered(struct agent_span payload, struct agent_registered *out);
 /* Always gives something to show, also of a payload that cannot be read (status 0). */
 void agent_msg_rejection(struct agent_span payload, struct agent_rejection *out);
-/* What to do about it: AGENT_TOKEN, AGENT_THROTTLED, AGENT_BUSY or AGENT_REJECTED. */
+/* What to do about it: AGENT_TOKEN, AGENT_THROTTLED, AGENT_BUSY, AGENT_REJECTED; AGENT_ANSWER when
+ * it cannot be read. */
 enum agent_class agent_msg_rejection_class(const struct agent_rejection *rejection);
 
 #endif

@@ -225,7 +225,8 @@ void agent_msg_rejection(struct agent_span payload, struct agent_rejection *out)
     agent_json_init(&json, payload);
     while (agent_json_next(&json, &member) && read_rejection(&member, out, &seen))
         ;
-    if (!agent_json_whole(&json)) {
+    out->readable = agent_json_whole(&json);
+    if (!out->readable) {
         memset(out, 0, sizeof *out);
         memcpy(out->message, unreadable, sizeof unreadable);
     } else if (out->message[0] == '\0') {
@@ -235,6 +236,8 @@ void agent_msg_rejection(struct agent_span payload, struct agent_rejection *out)
 
 enum agent_class agent_msg_rejection_class(const struct agent_rejection *rejection)
 {
+    if (!rejection->readable)
+        return AGENT_ANSWER;
     if (strcmp(rejection->code, "InvalidCertificateOwnershipToken") == 0)
         return AGENT_TOKEN;
     /* "Throttling", "ThrottlingException": AWS IoT answers 429 or 400 with it */

@@ -19,7 +19,7 @@ static bool add_escaped(struct agent_text *out, uint32_t c)
     return agent_text_add_str(out, number);
 }
 
-static bool add_string(struct agent_text *out, const char *s)
+bool agent_msg_string(const char *s, struct agent_text *out)
 {
     const struct agent_span text = { (const uint8_t *)s, strlen(s) };
     uint32_t c;
@@ -35,7 +35,8 @@ static bool add_string(struct agent_text *out, const char *s)
 
 static bool add_member(struct agent_text *out, const char *name, const char *value)
 {
-    return add_string(out, name) && agent_text_add(out, ":", 1) && add_string(out, value);
+    return agent_msg_string(name, out) && agent_text_add(out, ":", 1) &&
+           agent_msg_string(value, out);
 }
 
 /* A token may be in what does not fit. */

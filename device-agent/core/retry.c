@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-#define SECONDS(n) ((n)*UINT32_C(1000))
-#define MINUTES(n) SECONDS((n)*UINT32_C(60))
-#define HOURS(n) MINUTES((n)*UINT32_C(60))
+#define SECONDS(n) (n)
+#define MINUTES(n) ((n)*60)
+#define HOURS(n) ((n)*3600)
+#define MS UINT32_C(1000)
 
 enum { FIRST, ESTABLISHED, SITUATIONS };
 
@@ -21,7 +22,8 @@ static const struct agent_schedule rows[][SITUATIONS] = {
                         { SECONDS(1), SECONDS(5), MINUTES(2) } },
     /* JITP drops the first connection on purpose and the next one works, so quick; but a template
      * that fails looks the same for ever, so not quick for ever. Established: a renewal's. */
-    [AGENT_PENDING] = { { 500, SECONDS(2), MINUTES(5) }, { SECONDS(1), SECONDS(5), MINUTES(10) } },
+    [AGENT_PENDING] = { { SECONDS(1), SECONDS(2), MINUTES(5) },
+                        { SECONDS(1), SECONDS(5), MINUTES(10) } },
     /* Until somebody registers or activates it. */
     [AGENT_REFUSED] = { { SECONDS(30), MINUTES(1), HOURS(6) },
                         { SECONDS(30), MINUTES(1), HOURS(1) } },
@@ -51,6 +53,8 @@ static const struct agent_schedule rows[][SITUATIONS] = {
                       { SECONDS(5), SECONDS(10), MINUTES(10) } },
     /* Whoever corrects it starts the agent anew. */
     [AGENT_CONFIG] = { { MINUTES(1), MINUTES(5), HOURS(6) }, { MINUTES(1), MINUTES(5), HOURS(1) } },
+    /* Until somebody resets it, or gives it back its own. */
+    [AGENT_RECORD] = { { MINUTES(1), MINUTES(5), HOURS(6) }, { MINUTES(1), MINUTES(5), HOURS(1) } },
 };
 _Static_assert(sizeof rows / sizeof rows[0] == AGENT_CLASSES, "a class has no schedule");
 
@@ -69,9 +73,9 @@ static uint32_t bound_ms(const struct agent_schedule *row, uint16_t attempt)
 {
     const unsigned doublings = attempt - 1U;
 
-    if (doublings >= 32 || row->base_ms > row->cap_ms >> doublings)
-        return row->cap_ms;
-    return row->base_ms << doublings;
+    if (doublings >= 16 || row->base_s > row->cap_s >> doublings)
+        return row->cap_s * MS;
+    return (row->base_s << doublings) * MS;
 }
 
 /* Both ends are possible. A product in place of a remainder: no wait is likelier than another by
@@ -92,7 +96,7 @@ uint32_t agent_retry_failed(struct agent_retry *retry, enum agent_class class, b
 
     if (*attempts < UINT16_MAX)
         ++*attempts;
-    return between(row->floor_ms, bound_ms(row, *attempts), random);
+    return between(row->floor_s * MS, bound_ms(row, *attempts), random);
 }
 
 bool agent_retry_succeeded(struct agent_retry *retry)
@@ -108,7 +112,7 @@ bool agent_retry_succeeded(struct agent_retry *retry)
 uint32_t agent_retry_start(const struct agent_retry *retry, bool established, uint32_t random)
 {
     const struct agent_schedule *start = agent_retry_schedule(AGENT_OK, established);
-    uint32_t low = start->floor_ms, high = start->base_ms;
+    uint32_t low = start->floor_s * MS, high = start->base_s * MS;
 
     for (unsigned i = AGENT_OK + 1; i < AGENT_CLASSES; i++) {
         const struct agent_schedule *row = agent_retry_schedule((enum agent_class)i, established);
@@ -116,10 +120,10 @@ uint32_t agent_retry_start(const struct agent_retry *retry, bool established, ui
 
         if (attempts == 0)
             continue;
-        if (row->floor_ms > low)
-            low = row->floor_ms;
+        if (row->floor_s * MS > low)
+            low = row->floor_s * MS;
         if (bound_ms(row, attempts) > high)
             high = bound_ms(row, attempts);
     }
-    return between(low, high < start->cap_ms ? high : start->cap_ms, random);
+    return between(low, high < start->cap_s * MS ? high : start->cap_s * MS, random);
 }

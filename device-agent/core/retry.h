@@ -34,7 +34,7 @@ uint32_t agent_retry_start(const struct agent_retry *retry, bool established, ui
 /* The bounds of a schedule, for the documentation and for those who explain a wait. AGENT_OK: that
  * of a start. floor <= base <= cap. */
 struct agent_schedule {
-    uint32_t floor_ms, base_ms, cap_ms;
+    uint16_t floor_s, base_s, cap_s;
 };
 const struct agent_schedule *agent_retry_schedule(enum agent_class class, bool established);
 

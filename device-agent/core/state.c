@@ -7,8 +7,8 @@
  *
  *     magic 4, version 2, length of the whole 4                       the same in every version
  *     device 32, current 4, next 4, phase 1, reset 1, claim_done 1
- *     token_s 8, renew_s 8, last_error 1, attempts 2 for each class
- *     last_message, token, thing_name: length 2, then so many bytes, none of them NUL
+ *     token_s 8, renew_s 8, last_error 1, announce 1, attempts 2 for each class: getting, serving
+ *     last_message, token, thing_name, next_thing: length 2, then so many bytes, none of them NUL
  *     CRC-64 of all before it 8                                       the same in every version
  *
  * What is read as good is the only form of what it says, so that it is written as the same bytes.
@@ -21,15 +21,15 @@
  */
 #define HEAD_LEN 10
 #define CRC_LEN 8
-#define FIXED_LEN (HEAD_LEN + AGENT_DEVICE_LEN + 28 + 2 * AGENT_CLASSES + 3 * 2 + CRC_LEN)
+#define FIXED_LEN (HEAD_LEN + AGENT_DEVICE_LEN + 29 + 2 * 2 * AGENT_CLASSES + 4 * 2 + CRC_LEN)
 
-_Static_assert(FIXED_LEN + AGENT_MAX_MESSAGE + AGENT_MAX_TOKEN + AGENT_MAX_THING_NAME <=
+_Static_assert(FIXED_LEN + AGENT_MAX_MESSAGE + AGENT_MAX_TOKEN + 2 * AGENT_MAX_THING_NAME <=
                    AGENT_STATE_MAX,
                "AGENT_STATE_MAX is too small");
 _Static_assert(AGENT_MAX_MESSAGE <= 65536 && AGENT_MAX_TOKEN <= 65536 &&
                    AGENT_MAX_THING_NAME <= 65536,
                "a text's length has 16 bits");
-_Static_assert(AGENT_CLASSES == 13 && AGENT_STATE_VERSION == 1,
+_Static_assert(AGENT_CLASSES == 14 && AGENT_STATE_VERSION == 1,
                "more classes are another version, and the one before must still be read");
 
 static const uint8_t magic[4] = { 'A', 'G', 'S', 'T' };
@@ -59,36 +59,51 @@ static size_t text_len(const char *text, size_t cap)
 static bool in_range(const struct agent_state *s)
 {
     return (unsigned)s->phase < AGENT_PHASES && (unsigned)s->reset < AGENT_RESETS &&
-           (unsigned)s->last_error < AGENT_CLASSES && s->token_s >= 0 && s->renew_s >= 0 &&
+           (unsigned)s->last_error < AGENT_CLASSES && (unsigned)s->announce < AGENT_ANNOUNCES &&
+           s->token_s >= 0 && s->renew_s >= 0 &&
            text_len(s->last_message, sizeof s->last_message) < sizeof s->last_message &&
            text_len(s->token, sizeof s->token) < sizeof s->token &&
-           text_len(s->thing_name, sizeof s->thing_name) < sizeof s->thing_name;
+           text_len(s->thing_name, sizeof s->thing_name) < sizeof s->thing_name &&
+           text_len(s->next_thing, sizeof s->next_thing) < sizeof s->next_thing;
+}
+
+/* A next generation and its phase are there together, and it is not the one in force. */
+static bool phase_agrees(const struct agent_state *s)
+{
+    return (s->phase == AGENT_PHASE_NONE) == (s->next == 0) &&
+           (s->next == 0 || s->next != s->current);
+}
+
+/* A token is kept just as long as it is needed, and its time with it; what the next one's thing is
+ * called is known from registration on. */
+static bool answers_agree(const struct agent_state *s)
+{
+    const bool issued = s->phase == AGENT_PHASE_ISSUED;
+
+    return (s->token[0] != '\0') == issued && (s->token_s == 0 || issued) &&
+           (s->next_thing[0] == '\0' || s->phase >= AGENT_PHASE_REGISTERED);
+}
+
+/* What is to be renewed or announced is there; the claim may go only where something else connects.
+ */
+static bool identity_agrees(const struct agent_state *s)
+{
+    const bool there = s->current != 0;
+
+    return (there || (s->renew_s == 0 && s->announce == AGENT_ANNOUNCE_NONE)) &&
+           (!s->claim_done || there || s->phase == AGENT_PHASE_PROVEN);
+}
+
+/* No message without an error; success has no failures. */
+static bool errors_agree(const struct agent_state *s)
+{
+    return (s->last_message[0] == '\0' || s->last_error != AGENT_OK) &&
+           s->getting.attempts[AGENT_OK] == 0 && s->serving.attempts[AGENT_OK] == 0;
 }
 
 static bool agrees(const struct agent_state *s)
 {
-    const bool issued = s->phase == AGENT_PHASE_ISSUED;
-    const bool rules[] = {
-        /* a next generation and its phase are there together, and it is not the one in force */
-        (s->phase == AGENT_PHASE_NONE) == (s->next == 0),
-        s->next == 0 || s->next != s->current,
-        /* a token is kept just as long as it is needed, and its time with it */
-        (s->token[0] != '\0') == issued,
-        s->token_s == 0 || issued,
-        /* what is to be renewed is there */
-        s->renew_s == 0 || s->current != 0,
-        /* the claim may go only where something else connects */
-        !s->claim_done || s->current != 0 || s->phase == AGENT_PHASE_PROVEN,
-        /* no message without an error; success has no failures */
-        s->last_message[0] == '\0' || s->last_error != AGENT_OK,
-        s->retry.attempts[AGENT_OK] == 0,
-    };
-
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (!rules[i])
-            return false;
-    }
-    return true;
+    return phase_agrees(s) && answers_agree(s) && identity_agrees(s) && errors_agree(s);
 }
 
 void agent_state_init(struct agent_state *state, const uint8_t device[static AGENT_DEVICE_LEN])
@@ -135,11 +150,15 @@ size_t agent_state_write(const struct agent_state *state, uint8_t out[static AGE
     to = put(to, (uint64_t)state->token_s, 8);
     to = put(to, (uint64_t)state->renew_s, 8);
     to = put(to, state->last_error, 1);
+    to = put(to, state->announce, 1);
     for (size_t i = 0; i < AGENT_CLASSES; i++)
-        to = put(to, state->retry.attempts[i], 2);
+        to = put(to, state->getting.attempts[i], 2);
+    for (size_t i = 0; i < AGENT_CLASSES; i++)
+        to = put(to, state->serving.attempts[i], 2);
     to = put_text(to, state->last_message, sizeof state->last_message);
     to = put_text(to, state->token, sizeof state->token);
     to = put_text(to, state->thing_name, sizeof state->thing_name);
+    to = put_text(to, state->next_thing, sizeof state->next_thing);
 
     n = (size_t)(to - out) + CRC_LEN;
     memcpy(head, magic, sizeof magic);
@@ -236,11 +255,15 @@ static bool take_state(struct reader *r, struct agent_state *s)
     s->token_s = take_time(r);
     s->renew_s = take_time(r);
     s->last_error = (enum agent_class)take_choice(r, AGENT_CLASSES);
+    s->announce = (enum agent_announce)take_choice(r, AGENT_ANNOUNCES);
     for (size_t i = 0; i < AGENT_CLASSES; i++)
-        s->retry.attempts[i] = (uint16_t)take(r, 2);
+        s->getting.attempts[i] = (uint16_t)take(r, 2);
+    for (size_t i = 0; i < AGENT_CLASSES; i++)
+        s->serving.attempts[i] = (uint16_t)take(r, 2);
     take_text(r, s->last_message, sizeof s->last_message);
     take_text(r, s->token, sizeof s->token);
     take_text(r, s->thing_name, sizeof s->thing_name);
+    take_text(r, s->next_thing, sizeof s->next_thing);
     return !r->failed && r->left.n == 0 && agrees(s);
 }
 

@@ -29,6 +29,14 @@ enum agent_phase {
 /* A reset under way; resumed at start. */
 enum agent_reset { AGENT_RESET_NONE, AGENT_RESET_IDENTITY, AGENT_RESET_FULL, AGENT_RESETS };
 
+/* What others on the device have not been told yet. */
+enum agent_announce {
+    AGENT_ANNOUNCE_NONE,
+    AGENT_ANNOUNCE_PROVISIONED, /* the first identity, or the first after a reset */
+    AGENT_ANNOUNCE_RENEWED,
+    AGENT_ANNOUNCES
+};
+
 struct agent_state {
     uint8_t device[AGENT_DEVICE_LEN]; /* whose state this is: a hash that the port gives */
     uint32_t current, next;           /* generations, from 1; 0: none */
@@ -37,16 +45,19 @@ struct agent_state {
     bool claim_done; /* the new identity has connected: the claim's key may go */
     int64_t token_s; /* when the token was given, seconds since 1970; 0: the clock was not set */
     int64_t renew_s; /* when the one in force is to be renewed; 0: not known */
-    struct agent_retry retry;
+    enum agent_announce announce;
+    struct agent_retry getting;  /* failures on the way to the next generation */
+    struct agent_retry serving;  /* … of the identity in force */
     enum agent_class last_error; /* and its message, for whoever asks for the status */
     char last_message[AGENT_MAX_MESSAGE];
-    char token[AGENT_MAX_TOKEN]; /* of AGENT_PHASE_ISSUED; empty otherwise */
-    char thing_name[AGENT_MAX_THING_NAME];
+    char token[AGENT_MAX_TOKEN];           /* of AGENT_PHASE_ISSUED; empty otherwise */
+    char thing_name[AGENT_MAX_THING_NAME]; /* of the one in force; empty: none, or not known */
+    char next_thing[AGENT_MAX_THING_NAME]; /* from AGENT_PHASE_REGISTERED on */
 };
 
 /* The longest that a record can be. */
 #define AGENT_STATE_MAX                                                                            \
-    (128 + 4 * AGENT_CLASSES + AGENT_MAX_MESSAGE + AGENT_MAX_TOKEN + AGENT_MAX_THING_NAME)
+    (128 + 4 * AGENT_CLASSES + AGENT_MAX_MESSAGE + AGENT_MAX_TOKEN + 2 * AGENT_MAX_THING_NAME)
 
 /* A fresh device's. device may be state->device. */
 void agent_state_init(struct agent_state *state, const uint8_t device[static AGENT_DEVICE_LEN]);
