@@ -179,10 +179,12 @@ static void check_rejected(struct agent_span payload, const cJSON *tree, bool ob
     must(rejection.status >= 0 && rejection.status <= 999);
     if (rejection.status != 0 && tree != NULL)
         must(cJSON_GetObjectItemCaseSensitive(tree, "statusCode")->valuedouble == rejection.status);
-    must(object || (rejection.status == 0 && rejection.code[0] == '\0'));
+    must(object || !rejection.readable);
+    must(rejection.readable || (rejection.status == 0 && rejection.code[0] == '\0'));
     class = agent_msg_rejection_class(&rejection);
-    must(class == AGENT_TOKEN || class == AGENT_THROTTLED || class == AGENT_BUSY ||
-         class == AGENT_REJECTED);
+    must(rejection.readable ? class == AGENT_TOKEN || class == AGENT_THROTTLED ||
+                                  class == AGENT_BUSY || class == AGENT_REJECTED
+                            : class == AGENT_ANSWER);
 }
 
 static bool is_object(struct agent_span payload)

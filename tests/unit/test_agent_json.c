@@ -103,6 +103,7 @@ static void what_is_no_object_to_the_letter_is_refused(void **state)
         { LIT("{\"a\":\"\\ud7ff\\ue000\"}"), LIT("{\"a\":\"\\udc00\\ud800\"}") },
         { LIT("{\"a\":\"\\ud83d\\ude00\"}"), LIT("{\"a\":\"\\ud83d\\nude00\"}") },
         { LIT("{\"a\":\"\\ud83d\\ude00\"}"), LIT("{\"a\":\"\\ud83dxude00\"}") },
+        { LIT("{\"a\":\"\\ud83d\\ude00\"}"), LIT("{\"a\":\"\\ud83d\\ude0x\"}") },
         { LIT("{\"a\":\"\\udbff\\udfff\"}"), LIT("{\"a\":\"\\udc00\\udc00\"}") },
         { LIT("{\"a\":\"\\udbff\\udfff\"}"), LIT("{\"a\":\"\\udbff\\xdfff\"}") },
         { LIT("{\"a\":\"\\udbff\\udfff\"}"), LIT("{\"a\":\"\\udbff") },

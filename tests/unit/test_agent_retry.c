@@ -25,10 +25,10 @@ static void every_schedule_is_in_order_and_spreads(void **state)
         const enum agent_class class = (enum agent_class)(i / 2);
         const struct agent_schedule *row = agent_retry_schedule(class, i % 2 != 0);
 
-        assert_true(row->floor_ms < row->base_ms);
-        assert_true(row->base_ms <= row->cap_ms);
-        assert_true(row->cap_ms <= 6 * HOUR);
-        assert_true(row->floor_ms > 0 || class == AGENT_OK);
+        assert_true(row->floor_s * 1000U < row->base_s * 1000U);
+        assert_true(row->base_s * 1000U <= row->cap_s * 1000U);
+        assert_true(row->cap_s * 1000U <= 6 * HOUR);
+        assert_true(row->floor_s * 1000U > 0 || class == AGENT_OK);
     }
 }
 
@@ -40,15 +40,16 @@ static void waits_grow_from_base_to_cap_and_never_leave_floor_and_cap(void **sta
         const bool established = i % 2 != 0;
         const struct agent_schedule *row = agent_retry_schedule(class, established);
         struct agent_retry retry = { { 0 } };
-        uint64_t bound = row->base_ms;
+        uint64_t bound = row->base_s * 1000U;
 
         for (unsigned n = 1; n < 70000; n++) {
             struct agent_retry same = retry;
 
             assert_int_equal(longest(&retry, class, established), bound);
-            assert_int_equal(agent_retry_failed(&same, class, established, LOWEST), row->floor_ms);
+            assert_int_equal(agent_retry_failed(&same, class, established, LOWEST),
+                             row->floor_s * 1000U);
             assert_int_equal(retry.attempts[class], n < UINT16_MAX ? n : UINT16_MAX);
-            bound = bound * 2 < row->cap_ms ? bound * 2 : row->cap_ms;
+            bound = bound * 2 < row->cap_s * 1000U ? bound * 2 : row->cap_s * 1000U;
         }
     }
 }
@@ -57,14 +58,14 @@ static void waits_grow_from_base_to_cap_and_never_leave_floor_and_cap(void **sta
 static void waits_are_spread_evenly(void **state)
 {
     const struct agent_schedule *row = agent_retry_schedule(AGENT_REFUSED, false);
-    const uint32_t share = (row->base_ms - row->floor_ms + 1) / 16;
+    const uint32_t share = (row->base_s * 1000U - row->floor_s * 1000U + 1) / 16;
     (void)state;
 
     for (uint32_t i = 0; i < 16; i++) {
         struct agent_retry retry = { { 0 } };
         const uint32_t wait =
             agent_retry_failed(&retry, AGENT_REFUSED, false, (i << 28) + (1U << 27));
-        const uint32_t low = row->floor_ms + i * share;
+        const uint32_t low = row->floor_s * 1000U + i * share;
 
         assert_in_range(wait, low, low + share);
     }
@@ -78,7 +79,7 @@ static void each_class_has_its_own_count(void **state)
     for (int i = 0; i < 5; i++)
         (void)longest(&retry, AGENT_NETWORK, false);
     assert_int_equal(longest(&retry, AGENT_BUSY, false),
-                     agent_retry_schedule(AGENT_BUSY, false)->base_ms);
+                     agent_retry_schedule(AGENT_BUSY, false)->base_s * 1000U);
     assert_int_equal(retry.attempts[AGENT_NETWORK], 5);
     assert_int_equal(retry.attempts[AGENT_BUSY], 1);
 }

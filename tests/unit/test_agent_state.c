@@ -26,8 +26,10 @@ enum {
     AT_TOKEN_S = 53,
     AT_RENEW_S = 61,
     AT_LAST_ERROR = 69,
-    AT_ATTEMPTS = 70,
-    AT_MESSAGE = 96, /* its length */
+    AT_ANNOUNCE = 70,
+    AT_GETTING = 71, /* attempts of each class */
+    AT_SERVING = 99,
+    AT_MESSAGE = 127, /* its length */
 };
 
 static const uint8_t other[AGENT_DEVICE_LEN] = "thirty-two bytes of another one";
@@ -83,23 +85,31 @@ static void a_fresh_state_comes_back(void **state)
 
 static void the_longest_texts_fit(void **state)
 {
-    struct agent_state in = in_phase(AGENT_PHASE_ISSUED), out;
+    static const enum agent_phase phases[] = { AGENT_PHASE_ISSUED, AGENT_PHASE_PROVEN };
     uint8_t record[AGENT_STATE_MAX];
     (void)state;
 
-    memset(in.last_message, 'm', sizeof in.last_message - 1);
-    memset(in.token, 't', sizeof in.token - 1);
-    memset(in.thing_name, 'n', sizeof in.thing_name - 1);
-    assert_int_equal(read_alone(record, agent_state_write(&in, record), &out), AGENT_STATE_GOOD);
-    assert_memory_equal(&out, &in, sizeof in);
+    for (size_t i = 0; i < COUNT(phases); i++) {
+        struct agent_state in = in_phase(phases[i]), out;
+
+        memset(in.last_message, 'm', sizeof in.last_message - 1);
+        memset(in.thing_name, 'n', sizeof in.thing_name - 1);
+        if (in.token[0] != '\0')
+            memset(in.token, 't', sizeof in.token - 1);
+        else
+            memset(in.next_thing, 'N', sizeof in.next_thing - 1);
+        assert_int_equal(read_alone(record, agent_state_write(&in, record), &out),
+                         AGENT_STATE_GOOD);
+        assert_memory_equal(&out, &in, sizeof in);
+    }
 }
 
 static void the_form_does_not_change(void **state)
 {
-    static const uint8_t begin[] = { 'A', 'G', 'S', 'T', 0, 1, 0, 0, 0, 121 };
+    static const uint8_t begin[] = { 'A', 'G', 'S', 'T', 0, 1, 0, 0, 0, 154 };
     static const uint8_t middle[] = {
-        0,   0,   0, 3, 1, 2, 3, 4, 3, 1, 1,  0x7f, 255, 255,  255, 255,  255,
-        255, 255, 1, 2, 3, 4, 5, 6, 7, 8, 12, 0,    0,   0x10, 1,   0x10, 2,
+        0,   0, 0, 3, 1, 2, 3, 4, 3, 1,  1, 0x7f, 255, 255,  255, 255,  255, 255,
+        255, 1, 2, 3, 4, 5, 6, 7, 8, 12, 2, 0,    0,   0x10, 1,   0x10, 2,
     };
     struct agent_state in = in_phase(AGENT_PHASE_ISSUED);
     uint8_t record[AGENT_STATE_MAX];
@@ -111,11 +121,12 @@ static void the_form_does_not_change(void **state)
     memcpy(in.last_message, "what", 4);
     memcpy(in.thing_name, "na", 2);
     n = agent_state_write(&in, record);
-    assert_int_equal(n, 121);
+    assert_int_equal(n, 154);
     assert_memory_equal(record, begin, sizeof begin);
     assert_memory_equal(record + AT_DEVICE, device, sizeof device);
     assert_memory_equal(record + AT_CURRENT, middle, sizeof middle);
-    assert_memory_equal(record + AT_MESSAGE, "\0\4what\0\5token\0\2na", 17);
+    assert_memory_equal(record + AT_SERVING, "\0\0\x20\1\x20\2", 6);
+    assert_memory_equal(record + AT_MESSAGE, "\0\4what\0\5token\0\2na\0\0", 19);
     assert_int_equal(test_crc64((const uint8_t *)"123456789", 9), 0x995dc9bbdf1939fa);
     test_seal_state(record, n); /* changes nothing */
     assert_int_equal(read_alone(record, n, &in), AGENT_STATE_GOOD);
@@ -183,7 +194,7 @@ static void a_record_of_two_writes_is_torn(void **state)
     const size_t n = agent_state_write(&in, record);
     (void)state;
 
-    in.retry.attempts[AGENT_NETWORK]++;
+    in.getting.attempts[AGENT_NETWORK]++;
     in.token[0] = 'T';
     assert_int_equal(agent_state_write(&in, later), n);
     for (size_t cut = 1; cut < n; cut++) {
@@ -279,6 +290,8 @@ static void a_whole_record_that_says_what_cannot_be_is_invalid(void **state)
         { AGENT_PHASE_KEY, AT_PHASE, AGENT_PHASE_NONE, AGENT_STATE_INVALID },
         { AGENT_PHASE_KEY, AT_PHASE, AGENT_PHASE_ISSUED, AGENT_STATE_INVALID },
         { AGENT_PHASE_ISSUED, AT_PHASE, AGENT_PHASE_REGISTERED, AGENT_STATE_INVALID },
+        { AGENT_PHASE_REGISTERED, AT_PHASE, AGENT_PHASE_PROVEN, AGENT_STATE_GOOD },
+        { AGENT_PHASE_REGISTERED, AT_PHASE, AGENT_PHASE_REQUEST, AGENT_STATE_INVALID },
         { AGENT_PHASE_NONE, AT_PHASE, AGENT_PHASE_KEY, AGENT_STATE_INVALID },
         { AGENT_PHASE_NONE, AT_NEXT, 1, AGENT_STATE_INVALID },
         { AGENT_PHASE_KEY, AT_RESET, AGENT_RESET_FULL, AGENT_STATE_GOOD },
@@ -292,8 +305,12 @@ static void a_whole_record_that_says_what_cannot_be_is_invalid(void **state)
         { AGENT_PHASE_KEY, AT_LAST_ERROR, AGENT_NETWORK, AGENT_STATE_GOOD },
         { AGENT_PHASE_KEY, AT_LAST_ERROR, AGENT_OK, AGENT_STATE_INVALID },
         { AGENT_PHASE_KEY, AT_LAST_ERROR, AGENT_CLASSES, AGENT_STATE_INVALID },
-        { AGENT_PHASE_KEY, AT_ATTEMPTS + 3, 0, AGENT_STATE_GOOD },
-        { AGENT_PHASE_KEY, AT_ATTEMPTS + 1, 1, AGENT_STATE_INVALID },
+        { AGENT_PHASE_KEY, AT_ANNOUNCE, AGENT_ANNOUNCE_PROVISIONED, AGENT_STATE_GOOD },
+        { AGENT_PHASE_KEY, AT_ANNOUNCE, AGENT_ANNOUNCES, AGENT_STATE_INVALID },
+        { AGENT_PHASE_KEY, AT_GETTING + 3, 0, AGENT_STATE_GOOD },
+        { AGENT_PHASE_KEY, AT_GETTING + 1, 1, AGENT_STATE_INVALID },
+        { AGENT_PHASE_KEY, AT_SERVING + 3, 0, AGENT_STATE_GOOD },
+        { AGENT_PHASE_KEY, AT_SERVING + 1, 1, AGENT_STATE_INVALID },
         { AGENT_PHASE_KEY, AT_MESSAGE, 1, AGENT_STATE_INVALID },
         { AGENT_PHASE_KEY, AT_MESSAGE + 1, 5, AGENT_STATE_INVALID },
         { AGENT_PHASE_KEY, AT_MESSAGE + 1, 7, AGENT_STATE_INVALID },
@@ -338,14 +355,15 @@ static void a_length_that_is_not_the_records_is_torn(void **state)
 static void a_text_too_long_is_invalid(void **state)
 {
     struct agent_state in = fresh(), out;
-    uint8_t record[AGENT_STATE_MAX + AGENT_MAX_THING_NAME];
-    const size_t n = agent_state_write(&in, record), at = n - 8 - 2;
+    uint8_t record[AGENT_STATE_MAX];
+    const size_t n = agent_state_write(&in, record), at = n - 8 - 2 - 2;
     (void)state;
 
     for (size_t len = AGENT_MAX_THING_NAME - 1; len <= AGENT_MAX_THING_NAME; len++) {
         record[at] = 0;
         record[at + 1] = (uint8_t)len;
-        memset(record + n - 8, 'n', len);
+        memset(record + at + 2, 'n', len);
+        memset(record + at + 2 + len, 0, 2); /* no next one */
         test_seal_state(record, n + len);
         assert_int_equal(read_alone(record, n + len, &out),
                          len < AGENT_MAX_THING_NAME ? AGENT_STATE_GOOD : AGENT_STATE_INVALID);

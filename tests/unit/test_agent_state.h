@@ -28,14 +28,19 @@ static inline struct agent_state in_phase(enum agent_phase phase)
     s.claim_done = true;
     s.renew_s = INT64_C(0x0102030405060708);
     s.last_error = AGENT_CONFIG;
+    s.announce = AGENT_ANNOUNCE_RENEWED;
     memcpy(s.last_message, "caf\xc3\xa9\xff", 6);
     memcpy(s.thing_name, "thing-1", 7);
-    for (unsigned i = AGENT_OK + 1; i < AGENT_CLASSES; i++)
-        s.retry.attempts[i] = (uint16_t)(0x1000 + i);
+    for (unsigned i = AGENT_OK + 1; i < AGENT_CLASSES; i++) {
+        s.getting.attempts[i] = (uint16_t)(0x1000 + i);
+        s.serving.attempts[i] = (uint16_t)(0x2000 + i);
+    }
     if (phase == AGENT_PHASE_ISSUED) {
         memcpy(s.token, "token", 5);
         s.token_s = INT64_MAX;
     }
+    if (phase >= AGENT_PHASE_REGISTERED)
+        memcpy(s.next_thing, "thing-2", 7);
     return s;
 }
 

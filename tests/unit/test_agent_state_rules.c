@@ -85,17 +85,36 @@ static void renew_nothing(struct agent_state *s)
 {
     s->current = 0;
     s->claim_done = false;
+    s->announce = AGENT_ANNOUNCE_NONE;
+}
+
+static void announce_nothing(struct agent_state *s)
+{
+    s->current = 0;
+    s->claim_done = false;
+    s->renew_s = 0;
+}
+
+static void change_announce(struct agent_state *s)
+{
+    s->announce = AGENT_ANNOUNCES;
 }
 
 static void claim_without_identity(struct agent_state *s)
 {
     s->current = 0;
+    s->announce = AGENT_ANNOUNCE_NONE;
     s->renew_s = 0;
 }
 
 static void failures_of_success(struct agent_state *s)
 {
-    s->retry.attempts[AGENT_OK] = 1;
+    s->getting.attempts[AGENT_OK] = 1;
+}
+
+static void failures_of_service(struct agent_state *s)
+{
+    s->serving.attempts[AGENT_OK] = 1;
 }
 
 static void message_without_end(struct agent_state *s)
@@ -113,16 +132,29 @@ static void name_without_end(struct agent_state *s)
     memset(s->thing_name, 'x', sizeof s->thing_name);
 }
 
+static void next_name_without_end(struct agent_state *s)
+{
+    keep_token_time(s);
+    s->token_s = 0;
+    memset(s->next_thing, 'x', sizeof s->next_thing);
+}
+
+static void next_name_too_early(struct agent_state *s)
+{
+    s->next_thing[0] = 'x';
+}
+
 /* ---- and is not written ---------------------------------------------------------------------- */
 
 static void a_state_that_would_not_be_read_is_not_written(void **state)
 {
     static void (*const changes[])(struct agent_state *) = {
-        change_phase,        change_phase_below, change_reset,           change_error,
-        forget_error,        forget_next,        forget_phase,           next_is_current,
-        forget_token,        keep_token,         keep_token_time,        token_before_1970,
-        renew_before_1970,   renew_nothing,      claim_without_identity, failures_of_success,
-        message_without_end, token_without_end,  name_without_end,
+        change_phase,        change_phase_below,  change_reset,           change_error,
+        forget_error,        forget_next,         forget_phase,           next_is_current,
+        forget_token,        keep_token,          keep_token_time,        token_before_1970,
+        renew_before_1970,   renew_nothing,       claim_without_identity, failures_of_success,
+        message_without_end, token_without_end,   name_without_end,       announce_nothing,
+        change_announce,     failures_of_service, next_name_without_end,  next_name_too_early,
     };
     uint8_t record[AGENT_STATE_MAX];
     (void)state;
