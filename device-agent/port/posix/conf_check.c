@@ -160,6 +160,8 @@ static void conclude(struct conf_reader *r)
     if (conf->net.will_topic != NULL && conf->net.will_payload == NULL)
         conf->net.will_payload = "";
     conf->net.connect_ms = conf->agent.connect_ms;
+    if (conf->claim_key != NULL && strncmp(conf->claim_key, "pkcs11:", 7) == 0)
+        conf->keys.claim = conf->claim_key;
 }
 
 enum agent_class conf_check(struct conf_reader *r)

@@ -6,6 +6,7 @@
 
 #include "keys_priv.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 
 #include <openssl/engine.h>
@@ -61,12 +62,28 @@ static EVP_PKEY *from_provider(const struct keys_place *place)
 
 #ifndef OPENSSL_NO_ENGINE
 
+/* The engine's library stays where it is until the process has ended: OpenSSL unloads it in its own
+ * cleaning up, when the engine has just made what it keeps for good. */
+static void pin(ENGINE *engine)
+{
+    union {
+        ENGINE_CTRL_FUNC_PTR function;
+        void *address;
+    } of = { .function = ENGINE_get_ctrl_function(engine) };
+    Dl_info info;
+
+    if (of.address != NULL && dladdr(of.address, &info) != 0)
+        (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+}
+
 struct engine_st *keys_engine_hold(void)
 {
     ENGINE *engine;
 
     ENGINE_load_dynamic();
     engine = ENGINE_by_id(NAME);
+    if (engine != NULL)
+        pin(engine);
     if (engine != NULL && ENGINE_init(engine) != 1) {
         (void)ENGINE_free(engine);
         engine = NULL;
