@@ -75,7 +75,7 @@ static uint32_t bound_ms(const struct agent_schedule *row, uint16_t attempt)
 
     if (doublings >= 16 || row->base_s > row->cap_s >> doublings)
         return row->cap_s * MS;
-    return (row->base_s << doublings) * MS;
+    return ((uint32_t)row->base_s << doublings) * MS;
 }
 
 /* Both ends are possible. A product in place of a remainder: no wait is likelier than another by

@@ -278,22 +278,33 @@ static void every_lasting_failure_has_its_code_and_a_reason(void **state)
     }
 }
 
+/* How far it gets within a second is the machine's; what it has counted stays from run to run. */
 static void no_broker_is_tried_again_until_the_timeout(void **state)
 {
     struct agent_cli *a = *state;
-    struct run_result r;
-    cJSON *status;
+    const int64_t until_ms = deadline_in(0);
+    int failures = 0;
 
     broker_stop(a->f.rig.broker);
-    agent_cli_do(a, NULL, &r, "provision", "--timeout", "1");
-    assert_int_equal(r.status, EXIT_TIMEOUT);
-    assert_non_null(strstr(r.err, "device-agent: timeout: "));
-    run_release(&r);
-    status = agent_cli_status(a);
-    assert_string_equal(agent_cli_text(agent_cli_object(status, "lastError"), "class"), "network");
-    assert_true(agent_cli_number(agent_cli_object(agent_cli_object(status, "attempts"), "getting"),
-                                 "network") >= 1);
-    cJSON_Delete(status);
+    while (failures < 2) {
+        struct run_result r;
+        const cJSON *getting;
+        cJSON *status;
+
+        assert_true(deadline_left(until_ms) > 0);
+        agent_cli_do(a, NULL, &r, "provision", "--timeout", "1");
+        assert_int_equal(r.status, EXIT_TIMEOUT);
+        assert_non_null(strstr(r.err, "device-agent: timeout: "));
+        run_release(&r);
+        status = agent_cli_status(a);
+        getting = agent_cli_object(agent_cli_object(status, "attempts"), "getting");
+        if (cJSON_GetObjectItemCaseSensitive(getting, "network") != NULL) {
+            assert_string_equal(agent_cli_text(agent_cli_object(status, "lastError"), "class"),
+                                "network");
+            failures = agent_cli_number(getting, "network");
+        }
+        cJSON_Delete(status);
+    }
 }
 
 static void a_signal_ends_a_command_with_a_code_of_its_own(void **state)

@@ -4,12 +4,17 @@
  *
  * ctest timeout: 240
  */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -241,6 +246,7 @@ static void people_see_a_line_and_a_cure(void **state)
     assert_non_null(strstr(r.out, "ok    conf "));
     assert_non_null(strstr(r.out, "FAIL  trust "));
     assert_non_null(strstr(r.out, " -> "));
+    assert_non_null(strstr(r.out, "warn  broker     not tried"));
     run_release(&r);
 }
 
@@ -269,6 +275,151 @@ static void a_protocol_that_nobody_speaks_is_a_remark(void **state)
     cJSON_Delete(doc);
 }
 
+/* ---- a proxy ------------------------------------------------------------------------------------
+ */
+
+/* Takes one connection at a time, answers its request, and if that was with 200 leads it on. */
+struct proxy {
+    pthread_t thread;
+    int fd, stop[2];
+    uint16_t port, to;
+    const char *answer;
+    char asked[1024]; /* the last request's head */
+};
+
+static int loopback(uint16_t *port, bool listens)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(*port) };
+    socklen_t n = sizeof at;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!listens)
+        return connect(fd, (const struct sockaddr *)&at, n) == 0 ? fd : -1;
+    assert_int_equal(bind(fd, (const struct sockaddr *)&at, n), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+/* Until one side ends, or the test does. */
+static void lead_on(const struct proxy *p, int from, int to)
+{
+    struct pollfd fds[] = { { .fd = from, .events = POLLIN },
+                            { .fd = to, .events = POLLIN },
+                            { .fd = p->stop[0], .events = POLLIN } };
+    char bytes[4096];
+
+    while (poll(fds, 3, -1) > 0 && fds[2].revents == 0) {
+        for (int i = 0; i < 2; i++) {
+            const ssize_t n = fds[i].revents != 0 ? read(fds[i].fd, bytes, sizeof bytes) : -2;
+
+            if (n == 0 || n == -1 ||
+                (n > 0 && send(fds[1 - i].fd, bytes, (size_t)n, MSG_NOSIGNAL) != n))
+                return;
+        }
+    }
+}
+
+static void serve(struct proxy *p, int fd)
+{
+    size_t n = 0;
+    int to;
+
+    while (n < sizeof p->asked - 1 && read(fd, p->asked + n, 1) == 1) {
+        n++;
+        if (n > 4 && memcmp(p->asked + n - 4, "\r\n\r\n", 4) == 0)
+            break;
+    }
+    p->asked[n] = '\0';
+    (void)send(fd, p->answer, strlen(p->answer), MSG_NOSIGNAL);
+    if (strstr(p->answer, " 200 ") == NULL)
+        return;
+    to = loopback(&p->to, false);
+    if (to != -1)
+        lead_on(p, fd, to);
+    (void)close(to);
+}
+
+static void *run_proxy(void *arg)
+{
+    struct proxy *p = arg;
+    struct pollfd fds[] = { { .fd = p->fd, .events = POLLIN },
+                            { .fd = p->stop[0], .events = POLLIN } };
+
+    while (poll(fds, 2, -1) > 0 && fds[1].revents == 0) {
+        const int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd != -1)
+            serve(p, fd);
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+static void proxy_up(struct proxy *p, struct agent_cli *a, const char *answer)
+{
+    char host[128];
+
+    memset(p, 0, sizeof *p);
+    p->answer = answer;
+    p->to = broker_tls_port(a->f.rig.broker);
+    p->fd = loopback(&p->port, true);
+    assert_int_equal(pipe2(p->stop, O_CLOEXEC), 0);
+    assert_int_equal(pthread_create(&p->thread, NULL, run_proxy, p), 0);
+    (void)snprintf(host, sizeof host, "localhost\nproxy = http://me:s%%40cret@127.0.0.1:%u",
+                   p->port);
+    agent_cli_write(a, &(struct agent_cli_conf){ .host = host });
+}
+
+static void proxy_down(struct proxy *p)
+{
+    (void)close(p->stop[1]);
+    assert_int_equal(pthread_join(p->thread, NULL), 0);
+    (void)close(p->stop[0]);
+    (void)close(p->fd);
+}
+
+static void a_proxy_that_leads_there_is_well(void **state)
+{
+    struct agent_cli *a = *state;
+    static const char *const checks[] = { "dns", "tcp", "proxy", "tls", "trust", "broker", NULL };
+    struct proxy proxy;
+
+    proxy_up(&proxy, a, "HTTP/1.1 200 Connection established\r\n\r\n");
+    expect_verdicts(a, checks, "ok");
+    proxy_down(&proxy);
+    assert_non_null(strstr(proxy.asked, "CONNECT localhost:"));
+    assert_non_null(strstr(proxy.asked, "Basic bWU6c0BjcmV0")); /* me:s@cret */
+}
+
+static void a_proxy_that_does_not_is_told_with_what_it_says(void **state)
+{
+    static const struct {
+        const char *answer, *says, *cure;
+    } rows[] = {
+        { "HTTP/1.1 407 Who are you\r\n\r\n", "407", "user and password" },
+        { "HTTP/1.0 403 No\r\nX: y\r\n\r\n", "403", "allow CONNECT" },
+        { "SSH-2.0-OpenSSH\r\n\r\n", "does not answer", "HTTP proxy" },
+        { "", "does not answer", "HTTP proxy" },
+    };
+    struct agent_cli *a = *state;
+
+    for (size_t i = 0; i < PROV_COUNT(rows); i++) {
+        struct run_result r;
+        struct proxy proxy;
+
+        proxy_up(&proxy, a, rows[i].answer);
+        agent_cli_do(a, NULL, &r, "doctor");
+        proxy_down(&proxy);
+        if (r.status != exit_of_class(AGENT_NETWORK) || strstr(r.out, rows[i].says) == NULL ||
+            strstr(r.out, rows[i].cure) == NULL || strstr(r.out, "cret") != NULL)
+            fail_msg("%zu: %d %s", i, r.status, r.out);
+        run_release(&r);
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -280,6 +431,8 @@ int main(void)
         cmocka_unit_test(each_trouble_is_found_with_a_cure),
         TEST(people_see_a_line_and_a_cure),
         TEST(without_the_network_nobody_is_asked),
+        TEST(a_proxy_that_leads_there_is_well),
+        TEST(a_proxy_that_does_not_is_told_with_what_it_says),
         TEST(a_protocol_that_nobody_speaks_is_a_remark),
     };
 

@@ -105,7 +105,7 @@ void agent_cli_do_argv(struct agent_cli *a, const char *input, struct run_result
     assert_int_not_equal(r->status, -1);
     /* a sanitizer's report would look like a failure of another kind */
     if (strstr(r->err, "Sanitizer") != NULL || strstr(r->err, "runtime error") != NULL)
-        fail_msg("%s", r->err);
+        fail_msg("%s: %s", words[0], r->err);
 }
 
 void agent_cli_expect_at(struct agent_cli *a, int code, const char *const *words, const char *file,

@@ -195,6 +195,8 @@ static void give(struct play *p, const struct agent_event *event)
     if (event->kind == AGENT_EV_MESSAGE && p->slow.kind == AGENT_ACT_PUBLISH)
         p->busy = p->busy && play_at(p) == step;
     play_take(p);
+    /* something will always happen by itself */
+    assert_true(p->busy || p->timer_set || p->ended);
 }
 
 /* ---- what happens ---------------------------------------------------------------------------- */
@@ -308,6 +310,7 @@ void play_closed(struct play *p, enum agent_class class)
 
 void play_timer(struct play *p)
 {
+    p->timer_set = false;
     give(p, &(struct agent_event){ .kind = AGENT_EV_TIMER });
 }
 
@@ -320,7 +323,6 @@ void play_wait(struct play *p)
     } else {
         assert_true(++p->spins < 20);
     }
-    p->timer_set = false;
     play_timer(p);
 }
 

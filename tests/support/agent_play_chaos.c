@@ -36,8 +36,7 @@ static void fails(struct play *p, uint8_t with)
 {
     if (!p->busy || p->slow.kind == AGENT_ACT_DISCONNECT)
         return;
-    /* a claim that is half gone is known to be so at the next start alone */
-    if ((with & 128) != 0 && p->slow.kind != AGENT_ACT_DROP)
+    if ((with & 128) != 0)
         play_silently(p);
     play_fail(p, some_class(with));
 }

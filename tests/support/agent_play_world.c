@@ -175,9 +175,20 @@ static enum agent_class connect_with(struct play *p, const struct play_slot *slo
     return AGENT_OK;
 }
 
+static bool is_subscribed(const struct play *p, const char *topic)
+{
+    for (size_t i = 0; i < p->n_topics; i++) {
+        if (strcmp(p->topics[i], topic) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void subscribe(struct play *p)
 {
     for (size_t i = 0; i < p->slow.n_topics; i++) {
+        if (is_subscribed(p, p->slow.topics[i]))
+            continue;
         assert_true(p->n_topics < PLAY_TOPICS);
         (void)snprintf(p->topics[p->n_topics++], AGENT_MAX_TOPIC, "%s", p->slow.topics[i]);
     }
@@ -218,6 +229,9 @@ enum agent_class play_carry_out(struct play *p)
     case AGENT_ACT_STORE_CERT:
         return store_cert(p, slot);
     case AGENT_ACT_STORE_CONFIG:
+        assert_non_null(p->configuration);
+        assert_int_equal(p->slow.payload.n, strlen(p->configuration));
+        assert_memory_equal(p->slow.payload.p, p->configuration, p->slow.payload.n);
         slot->config = true;
         break;
     case AGENT_ACT_ADOPT:

@@ -104,22 +104,52 @@ static void a_long_rejection_is_cut(void **state)
 
 static void a_failure_is_told_with_what_is_known_of_it(void **state)
 {
-    char text[2 * AGENT_MAX_MESSAGE];
+    static const size_t lengths[] = { AGENT_MAX_MESSAGE - 1, AGENT_MAX_MESSAGE,
+                                      2 * AGENT_MAX_MESSAGE };
     struct play *p = play_new();
     (void)state;
 
-    memset(text, 't', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
     play_start(p);
-    play_until(p, AGENT_ACT_CONNECT, PLAY_ANY_SLOT);
-    play_fail_saying(p, AGENT_TRUST, text);
-    assert_int_equal(strlen(message_of(p)), AGENT_MAX_MESSAGE - 1);
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        char text[2 * AGENT_MAX_MESSAGE + 1] = "";
+
+        memset(text, 't', lengths[i]);
+        play_until(p, AGENT_ACT_CONNECT, PLAY_ANY_SLOT);
+        play_fail_saying(p, AGENT_TRUST, text);
+        assert_int_equal(strlen(message_of(p)), AGENT_MAX_MESSAGE - 1);
+    }
     play_until(p, AGENT_ACT_CONNECT, PLAY_ANY_SLOT);
     assert_int_equal(p->saved.last_error, AGENT_TRUST);
     play_fail_saying(p, AGENT_BUSY, NULL);
     assert_string_equal(message_of(p), "");
     assert_int_equal(play_class(p), AGENT_BUSY);
     play_free(p);
+}
+
+/* A claim whose policy has no answers' topics is one for somebody to correct. */
+static void a_subscription_that_is_refused_is_a_rejection(void **state)
+{
+    static const struct {
+        enum agent_action_kind kind;
+        enum agent_class class, expected;
+    } rows[] = {
+        { AGENT_ACT_SUBSCRIBE, AGENT_REFUSED, AGENT_REJECTED },
+        { AGENT_ACT_SUBSCRIBE, AGENT_NETWORK, AGENT_NETWORK },
+        { AGENT_ACT_PUBLISH, AGENT_REFUSED, AGENT_REFUSED },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct play *p = play_new();
+
+        play_start(p);
+        play_until(p, rows[i].kind, PLAY_ANY_SLOT);
+        play_fail(p, rows[i].class);
+        assert_int_equal(play_class(p), rows[i].expected);
+        assert_true(play_run(p));
+        play_assert_whole(p);
+        play_free(p);
+    }
 }
 
 /* ---- accepted, and of no use ----------------------------------------------------------------- */
@@ -395,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_rejection_has_its_class_and_says_why),
         cmocka_unit_test(a_long_rejection_is_cut),
         cmocka_unit_test(a_failure_is_told_with_what_is_known_of_it),
+        cmocka_unit_test(a_subscription_that_is_refused_is_a_rejection),
         cmocka_unit_test(an_answer_of_no_use_is_asked_for_again),
         cmocka_unit_test(an_answer_too_long_is_none),
         cmocka_unit_test(an_answer_may_come_before_its_acknowledgement),

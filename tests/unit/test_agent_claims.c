@@ -231,6 +231,116 @@ static void a_claim_is_missed_as_long_as_it_is_needed(void **state)
     }
 }
 
+/* A power cut after RegisterThing, and the claim is used up by it: the new certificate works. */
+static void a_claim_that_retired_with_the_registration_is_not_needed(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    play_start(p);
+    play_until_step(p, AGENT_REGISTERING);
+    play_done(p);
+    p->certs[2].token_used = p->certs[2].active = true;
+    p->certs[1].active = false;
+    play_cut(p);
+    play_until(p, AGENT_ACT_CONNECT, AGENT_SLOT_CLAIM);
+    play_done(p);
+    assert_int_equal(play_class(p), AGENT_PENDING);
+    play_until(p, AGENT_ACT_CONNECT, 1);
+    assert_true(play_run(p));
+    play_assert_whole(p);
+    assert_int_equal(p->n_certs, 2);
+    play_free(p);
+}
+
+/* It is refused for a while, and nothing was registered: the token is kept for when it is not. */
+static void a_claim_that_is_refused_before_the_registration_is_waited_for(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    play_start(p);
+    while (p->saved.phase != AGENT_PHASE_ISSUED)
+        (void)play_step(p);
+    p->certs[1].active = false;
+    play_cut(p);
+    for (int i = 0; i < 3; i++) {
+        play_until(p, AGENT_ACT_CONNECT, AGENT_SLOT_CLAIM);
+        play_done(p);
+        assert_int_equal(play_class(p), AGENT_PENDING);
+        play_until(p, AGENT_ACT_CONNECT, 1);
+        play_done(p);
+        assert_int_equal(play_class(p), AGENT_REFUSED);
+    }
+    p->certs[1].active = true;
+    assert_true(play_run(p));
+    play_assert_whole(p);
+    assert_int_equal(p->n_certs, 2);
+    play_free(p);
+}
+
+/* Only a refusal says anything of a certificate. */
+static void a_claim_that_cannot_connect_says_nothing_of_the_registration(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    play_start(p);
+    while (p->saved.phase != AGENT_PHASE_ISSUED)
+        (void)play_step(p);
+    play_cut(p);
+    for (int i = 0; i < 3; i++) {
+        play_until(p, AGENT_ACT_CONNECT, PLAY_ANY_SLOT);
+        assert_int_equal(p->slow.slot, AGENT_SLOT_CLAIM);
+        play_fail(p, AGENT_NETWORK);
+        assert_int_equal(play_class(p), AGENT_NETWORK);
+    }
+    assert_true(play_run(p));
+    play_assert_whole(p);
+    play_free(p);
+}
+
+/* Its removal failed, but may have been done in part. */
+static void a_claim_whose_removal_failed_is_not_used_again(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    play_start(p);
+    play_until(p, AGENT_ACT_DROP, AGENT_SLOT_CLAIM);
+    play_silently(p);
+    play_fail(p, AGENT_LOCAL);
+    p->connects = 0;
+    play_reset(p, AGENT_RESET_IDENTITY);
+    assert_true(play_run(p));
+    assert_int_equal(play_at(p), AGENT_NO_CLAIM);
+    assert_int_equal(p->connects, 0);
+    play_free(p);
+}
+
+/* A new claim beside an identity; what it had got is lost before it was used. */
+static void a_new_claim_is_kept_until_it_has_done_its_work(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    p->conf.method = AGENT_METHOD_TRUSTED_USER;
+    play_provision(p);
+    play_claim(p);
+    while (p->saved.phase != AGENT_PHASE_REGISTERED)
+        (void)play_step(p);
+    p->disk.slots[2].cert = false;
+    p->dropped_claims = 0;
+    play_cut(p);
+    play_until(p, AGENT_ACT_CONNECT, AGENT_SLOT_CLAIM);
+    assert_int_equal(p->dropped_claims, 0);
+    assert_true(play_run(p));
+    play_assert_whole(p);
+    assert_int_equal(p->disk.in_force, 2);
+    assert_int_equal(p->dropped_claims, 1);
+    play_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +352,11 @@ int main(void)
         cmocka_unit_test(an_expired_identity_without_a_claim_is_used_all_the_same),
         cmocka_unit_test(a_claim_that_is_over_is_no_wish),
         cmocka_unit_test(a_claim_is_missed_as_long_as_it_is_needed),
+        cmocka_unit_test(a_claim_that_retired_with_the_registration_is_not_needed),
+        cmocka_unit_test(a_claim_that_is_refused_before_the_registration_is_waited_for),
+        cmocka_unit_test(a_claim_whose_removal_failed_is_not_used_again),
+        cmocka_unit_test(a_new_claim_is_kept_until_it_has_done_its_work),
+        cmocka_unit_test(a_claim_that_cannot_connect_says_nothing_of_the_registration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,8 +18,12 @@
 
 static void timer_early(struct play *p)
 {
-    if (p->timer_set && p->now.mono_ms + 100 < p->timer_ms)
-        play_timer(p);
+    const uint64_t at_ms = p->timer_ms;
+
+    if (!p->timer_set || p->now.mono_ms + 100 > at_ms)
+        return;
+    play_timer(p);
+    assert_int_equal(p->timer_ms, at_ms);
 }
 
 static void others_end(struct play *p)

@@ -51,6 +51,7 @@ static void each_method_has_its_way(void **state)
 
         play_finish(p, scene, "undisturbed", 0);
         assert_string_equal(p->story, rows[i].story);
+        assert_in_range(p->told, p->actions, 2 * p->actions); /* each step */
         play_free(p);
     }
 }

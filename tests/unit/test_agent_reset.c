@@ -221,6 +221,26 @@ static void a_reset_waits_for_storage_that_fails(void **state)
     }
 }
 
+/* Whoever asks for it does not wait for what failed before. */
+static void a_reset_does_not_wait_for_an_earlier_failure(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    play_provision(p);
+    play_tell(p, AGENT_EV_RENEW);
+    for (int i = 0; i < 6; i++) {
+        play_until(p, AGENT_ACT_SAVE, PLAY_ANY_SLOT);
+        play_fail(p, AGENT_LOCAL);
+    }
+    assert_false(p->busy);
+    play_reset(p, AGENT_RESET_IDENTITY);
+    assert_true(p->busy && p->slow.kind == AGENT_ACT_SAVE);
+    assert_true(play_run(p));
+    assert_int_equal(p->disk.in_force, 0);
+    play_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_full_reset_removes_half_a_claim),
         cmocka_unit_test(a_reset_of_the_identity_keeps_the_claim),
         cmocka_unit_test(a_reset_waits_for_storage_that_fails),
+        cmocka_unit_test(a_reset_does_not_wait_for_an_earlier_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

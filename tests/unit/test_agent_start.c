@@ -224,6 +224,7 @@ static void without_a_clock_nothing_is_connected(void **state)
         (void)play_step(p);
     assert_int_equal(p->connects, 0);
     assert_int_equal(play_class(p), AGENT_CLOCK);
+    assert_int_equal(p->saved.last_error, AGENT_CLOCK);
     assert_int_equal(play_at(p), AGENT_WAITING);
     saves = p->actions;
     for (int i = 0; i < 50; i++)

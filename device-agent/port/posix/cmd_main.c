@@ -1,6 +1,8 @@
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cmd.h"
 #include "conf_priv.h"
@@ -237,12 +239,38 @@ static int dispatch(struct cmd *cmd, int argc, char *const argv[])
     return code != 0 ? code : row->run(cmd);
 }
 
+static size_t count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    size_t n = 0;
+
+    if (tasks == NULL)
+        return 1;
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;)
+        n += task->d_name[0] != '.' ? 1 : 0;
+    (void)closedir(tasks);
+    return n;
+}
+
+/*
+ * Paho's threads are detached, and say that they are over before they are: what OpenSSL keeps for a
+ * thread goes with its very end, which must not come in the middle of OpenSSL's own at exit.
+ */
+static void await_threads(void)
+{
+    const struct timespec pause = { .tv_nsec = 1000000 };
+
+    for (int i = 0; i < 1000 && count_threads() > 1; i++)
+        (void)nanosleep(&pause, NULL);
+}
+
 int cmd_main(int argc, char *const argv[])
 {
     struct cmd cmd = { 0 };
     int code = dispatch(&cmd, argc, argv);
 
     conf_release(&cmd.conf);
+    await_threads();
     /* what was asked for is not done as long as it cannot be told */
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
         code = cmd_fail(&cmd, exit_of_class(AGENT_LOCAL), "local", "standard output is closed");

@@ -16,7 +16,7 @@ static void add(struct doctor *d, struct doctor_line *line, const char *format, 
         if (*c < ' ' || *c > '~')
             *c = '?';
     }
-    if (line->verdict == DOCTOR_FAIL && d->first == AGENT_OK)
+    if (line->verdict == DOCTOR_FAIL && d->failures++ == 0)
         d->first = line->class;
     d->tell(d->arg, line);
 }

@@ -29,6 +29,8 @@ struct doctor {
     void *arg;
 
     enum agent_class first; /* of the first failure */
+    size_t failures;
+    bool reached; /* the broker, by TLS, and it is the right one */
     struct home home;
     bool has_home;
     struct agent_found found;

@@ -86,6 +86,8 @@ void doctor_broker(struct doctor *d)
         doctor_bad(d, "broker", AGENT_OK, "device-agent status tells more",
                    "the running agent is not connected%s%s", d->last_error != NULL ? ": " : "",
                    d->last_error != NULL ? d->last_error : "");
+    } else if (!d->reached) {
+        doctor_bad(d, "broker", AGENT_OK, "see above", "not tried: it cannot be reached");
     } else if (!d->has_creds) {
         doctor_bad(d, "broker", AGENT_OK, "see claim and identity above",
                    "not tried: there is nothing to connect with");

@@ -331,6 +331,7 @@ void doctor_net(struct doctor *d)
 {
     struct target target;
     struct addrinfo *found;
+    const size_t failures = d->failures;
     int fd = -1;
 
     if (!find_target(&d->conf->net, &target)) {
@@ -343,6 +344,7 @@ void doctor_net(struct doctor *d)
         fd = reach(d, &target, found);
     if (fd != -1 && pass_proxy(d, fd))
         handshake(d, fd);
+    d->reached = d->failures == failures;
     if (fd != -1)
         (void)close(fd);
     if (found != NULL)
