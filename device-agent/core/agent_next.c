@@ -216,6 +216,22 @@ static void miss_claim(struct agent *a)
 
 /* ---- next ------------------------------------------------------------------------------------ */
 
+/* What must not wait, if there is anything of it. */
+static bool goes_first(struct agent *a, bool local)
+{
+    if (a->dirty && local)
+        save(a);
+    else if (a->state.reset != AGENT_RESET_NONE && local)
+        reset(a);
+    else if (a->want_stop && a->up)
+        agent_close(a);
+    else if (a->want_stop)
+        agent_end(a, a->ends);
+    else
+        return false;
+    return true;
+}
+
 void agent_decide(struct agent *a)
 {
     const bool local = a->now.mono_ms >= a->local_ms;
@@ -227,28 +243,19 @@ void agent_decide(struct agent *a)
     if (!resets && agent_lacks_claim(a))
         miss_claim(a);
     agent_settle(a);
-    wants = agent_wants_next(a);
-    if (a->dirty && local)
-        save(a);
-    else if (resets && local)
-        reset(a);
-    else if (a->want_stop && a->up)
-        agent_close(a);
-    else if (a->want_stop)
-        agent_end(a, a->ends);
-    else if (resets)
-        agent_idle(a);
-    else if (local && tidy(a))
+    wants = agent_wants_next(a) && !resets;
+    if (goes_first(a, local) || (local && tidy(a)))
         return;
-    else if (wants && !agent_lacks_claim(a) && a->now.mono_ms >= get_from(a))
+    if (wants && !agent_lacks_claim(a) && a->now.mono_ms >= get_from(a)) {
         agent_get(a);
-    else if (a->conf->once && !wants && !untidy(a)) {
+    } else if (resets || (a->conf->once && (wants || untidy(a)))) {
+        agent_idle(a);
+    } else if (a->conf->once) {
         a->want_stop = true;
         agent_resume(a);
-    } else if (a->conf->once)
-        agent_idle(a);
-    else
+    } else {
         agent_serve(a);
+    }
 }
 
 void agent_failed(struct agent *a, enum agent_class class)
