@@ -91,7 +91,7 @@ enum agent_event_kind {
     AGENT_EV_MESSAGE, /* topic, payload */
     AGENT_EV_TIMER,   /* of AGENT_ACT_TIMER */
     AGENT_EV_CLOCK,   /* the clock was set */
-    AGENT_EV_CLAIM,   /* a claim was put into its slot: slot */
+    AGENT_EV_CLAIM,   /* a claim was put into its slot, no DROP of it being under way: slot */
     AGENT_EV_RENEW,   /* somebody wants a new generation */
     AGENT_EV_RESET,   /* somebody wants this level of reset */
     AGENT_EV_STOP,    /* somebody wants the agent to end */
@@ -198,6 +198,7 @@ enum agent_step {
 /* "waiting", "making-key" …; never NULL. */
 const char *agent_step_name(enum agent_step step);
 
+struct agent;
 #include "agent_fields.h"
 
 /* ---- the calls ------------------------------------------------------------------------------- */

@@ -3,9 +3,7 @@
 #ifndef AGENT_AGENT_FIELDS_H
 #define AGENT_AGENT_FIELDS_H
 
-#ifndef AGENT_AGENT_H
-#error "include agent.h"
-#endif
+#include "agent.h"
 
 struct agent {
     const struct agent_conf *conf;

@@ -24,7 +24,7 @@ static void save(struct agent *a)
     act_on(a, AGENT_SAVING, AGENT_ACT_SAVE, 0);
 }
 
-void agent_on_saved(struct agent *a, const struct agent_event *event)
+void agent_carry_on(struct agent *a, const struct agent_event *event)
 {
     (void)event;
     agent_resume(a);
@@ -78,7 +78,10 @@ void agent_local_failed(struct agent *a, const struct agent_event *event)
 /* The record goes last: as long as it is there, it says that there is a reset to be done. */
 static void reset(struct agent *a)
 {
-    const bool claim_too = a->state.reset == AGENT_RESET_FULL && (a->claim.key || a->claim.cert);
+    /* one that was to go anyway goes as well: it may be half gone */
+    const bool claim_too =
+        (a->state.reset == AGENT_RESET_FULL && (a->claim.key || a->claim.cert)) ||
+        agent_claim_may_go(a);
 
     if (a->up) {
         agent_close(a);
@@ -323,12 +326,6 @@ void agent_on_connected(struct agent *a, const struct agent_event *event)
     agent_resume(a);
 }
 
-void agent_on_closed(struct agent *a, const struct agent_event *event)
-{
-    (void)event;
-    agent_resume(a);
-}
-
 bool agent_linked(struct agent *a, uint32_t slot)
 {
     const bool proves = slot != AGENT_SLOT_CLAIM && slot == a->state.next;
@@ -346,7 +343,7 @@ bool agent_linked(struct agent *a, uint32_t slot)
     }
     a->link = slot;
     if (a->now.wall_s == 0)
-        early.text = "the clock is not set: without the time no certificate can be checked";
+        early.text = "the clock is not set, so no certificate can be checked";
     else if (creds->not_before_s > a->now.wall_s)
         early.text = "the certificate is not valid yet by this device's clock";
     if (early.text != NULL) {

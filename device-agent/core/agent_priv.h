@@ -44,9 +44,8 @@ void agent_failed(struct agent *a, enum agent_class class);
 bool agent_linked(struct agent *a, uint32_t slot);
 void agent_idle(struct agent *a); /* nothing can be done now */
 void agent_wipe_work(struct agent *a);
-agent_handler agent_on_saved, agent_on_dropped, agent_on_promoted, agent_on_announced,
-    agent_on_connected, agent_on_closed, agent_local_failed, agent_announce_failed,
-    agent_connect_failed;
+agent_handler agent_carry_on, agent_on_dropped, agent_on_promoted, agent_on_announced,
+    agent_on_connected, agent_local_failed, agent_announce_failed, agent_connect_failed;
 
 /* ---- agent_creds.c: what there is, and what it is good for ----------------------------------- */
 
@@ -86,7 +85,7 @@ void agent_serve_failed(struct agent *a, enum agent_class class, const char *tex
 void agent_served(struct agent *a); /* it has connected */
 void agent_settle(struct agent *a); /* … and has been for a while? */
 void agent_beat(struct agent *a);
-agent_handler agent_on_beaten, agent_beat_failed;
+agent_handler agent_beat_failed;
 /* When a certificate is to be renewed; 0: never. */
 int64_t agent_renewal(const struct agent *a, const struct agent_slot *slot);
 /* Of a slot. */

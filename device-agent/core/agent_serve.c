@@ -107,12 +107,6 @@ void agent_beat(struct agent *a)
     agent_publish(a, AGENT_READY, out.n);
 }
 
-void agent_on_beaten(struct agent *a, const struct agent_event *event)
-{
-    (void)event;
-    agent_resume(a);
-}
-
 void agent_beat_failed(struct agent *a, const struct agent_event *event)
 {
     agent_serve_failed(a, event->class, event->text);

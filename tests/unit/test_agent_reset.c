@@ -195,6 +195,23 @@ static void a_reset_of_the_identity_keeps_the_claim(void **state)
     play_free(p);
 }
 
+/* It may be half gone, and would be taken for one that is there. */
+static void a_reset_of_the_identity_ends_a_removal_of_the_claim_that_failed(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+
+    p->conf.method = AGENT_METHOD_TRUSTED_USER;
+    play_start(p);
+    play_until(p, AGENT_ACT_DROP, AGENT_SLOT_CLAIM);
+    play_fail(p, AGENT_LOCAL);
+    play_reset(p, AGENT_RESET_IDENTITY);
+    assert_true(play_run(p));
+    assert_false(p->disk.slots[0].key || p->disk.slots[0].cert);
+    assert_int_equal(play_at(p), AGENT_NO_CLAIM);
+    play_free(p);
+}
+
 /* It goes on when the storage does. */
 static void a_reset_waits_for_storage_that_fails(void **state)
 {
@@ -245,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_can_be_reset_at_any_move),
+        cmocka_unit_test(a_reset_of_the_identity_ends_a_removal_of_the_claim_that_failed),
         cmocka_unit_test(a_reset_is_ended_after_power_cuts),
         cmocka_unit_test(a_full_reset_that_comes_later_goes_on_from_the_lesser),
         cmocka_unit_test(a_full_reset_makes_a_blank_device),
