@@ -24,25 +24,6 @@ static int code_of(enum agent_class class)
     return exit_of_class(class);
 }
 
-static int set_up(void **state)
-{
-    struct agent_cli *a = malloc(sizeof *a);
-
-    assert_non_null(a);
-    agent_cli_up(a);
-    *state = a;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct agent_cli *a = *state;
-
-    agent_cli_down(a);
-    free(a);
-    return 0;
-}
-
 static void expect_mode(const struct agent_cli *a, const char *name, mode_t mode)
 {
     char path[TMP_PATH_MAX];
@@ -428,7 +409,7 @@ static void a_claim_that_cannot_be_used_is_refused(void **state)
     pki_free(&other);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, agent_cli_set_up, agent_cli_tear_down)
 
 int main(void)
 {

@@ -22,25 +22,6 @@
 #include "device-agent/port/posix/exits.h"
 #include "support/agent_cli.h"
 
-static int set_up(void **state)
-{
-    struct agent_cli *a = malloc(sizeof *a);
-
-    assert_non_null(a);
-    agent_cli_up(a);
-    *state = a;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct agent_cli *a = *state;
-
-    agent_cli_down(a);
-    free(a);
-    return 0;
-}
-
 /* The check's verdict, "ok", "warn" or "fail"; NULL: it was not made. A machine whose clock nothing
  * keeps right is the machine's. */
 static const char *verdict_of(const cJSON *doc, const char *check, const cJSON **line)
@@ -420,7 +401,7 @@ static void a_proxy_that_does_not_is_told_with_what_it_says(void **state)
     }
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, agent_cli_set_up, agent_cli_tear_down)
 
 int main(void)
 {

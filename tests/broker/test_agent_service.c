@@ -25,21 +25,8 @@
 
 static int set_up(void **state)
 {
-    struct agent_cli *a = malloc(sizeof *a);
-
-    assert_non_null(a);
-    agent_cli_up(a);
-    agent_cli_write(a, &(struct agent_cli_conf){ .lines = STAYS });
-    *state = a;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct agent_cli *a = *state;
-
-    agent_cli_down(a);
-    free(a);
+    (void)agent_cli_set_up(state);
+    agent_cli_write(*state, &(struct agent_cli_conf){ .lines = STAYS });
     return 0;
 }
 
@@ -136,6 +123,7 @@ static void others_are_told_of_the_identity_and_of_the_next(void **state)
         " $(cat \"$AGENT_CONFIG\") $NOTIFY_SOCKET\" >told.tmp && mv told.tmp \"told-$AGENT_EVENT\"";
     struct agent_cli *a = *state;
     char lines[2 * TMP_PATH_MAX + 128], script[TMP_PATH_MAX];
+    struct prov_id id;
 
     put_script(a, body);
     (void)agent_cli_path(a, "announce.sh", script);
@@ -147,6 +135,17 @@ static void others_are_told_of_the_identity_and_of_the_next(void **state)
     expect_line(a, "told-provisioned",
                 "provisioned pump-7 pump-7 1 -----BEGIN CERTIFICATE----- -----BEGIN PRIVATE "
                 "KEY----- {\"site\":\"north\",\"serial\":\"7\"} \n");
+    agent_cli_stop(a);
+
+    id = agent_cli_id(a);
+    fleet_attach(&a->f, &id, "claim"); /* it may renew, from its next connection on */
+    agent_cli_run(a, NULL);
+    wait_until_ready(a);
+    agent_cli_expect(a, EXIT_DONE, "renew", "--timeout", "60");
+    expect_line(a, "told-renewed",
+                "renewed pump-7 pump-7 2 -----BEGIN CERTIFICATE----- -----BEGIN PRIVATE "
+                "KEY----- {\"site\":\"north\",\"serial\":\"7\"} \n");
+    agent_cli_stop(a);
 }
 
 static void a_program_that_fails_is_told_of_and_the_identity_serves(void **state)
@@ -201,10 +200,11 @@ static void a_running_agent_renews_when_it_is_asked_to(void **state)
     struct run_result r;
     struct prov_id id;
 
+    agent_cli_expect(a, EXIT_DONE, "provision", "--timeout", "60");
+    id = agent_cli_id(a);
+    fleet_attach(&a->f, &id, "claim"); /* it may renew, from its next connection on */
     agent_cli_run(a, NULL);
     wait_until_ready(a);
-    id = agent_cli_id(a);
-    fleet_attach(&a->f, &id, "claim"); /* it may renew */
     agent_cli_do(a, NULL, &r, "renew", "--timeout", "60");
     if (r.status != EXIT_DONE)
         fail_msg("%s", r.err);
@@ -314,7 +314,7 @@ static void it_goes_on_after_a_power_cut(void **state)
     agent_cli_stop(a);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, agent_cli_tear_down)
 
 int main(void)
 {

@@ -79,6 +79,25 @@ void agent_cli_down(struct agent_cli *a)
     tmp_free(a->dir);
 }
 
+int agent_cli_set_up(void **state)
+{
+    struct agent_cli *a = malloc(sizeof *a);
+
+    assert_non_null(a);
+    agent_cli_up(a);
+    *state = a;
+    return 0;
+}
+
+int agent_cli_tear_down(void **state)
+{
+    struct agent_cli *a = *state;
+
+    agent_cli_down(a);
+    free(a);
+    return 0;
+}
+
 /* ---- commands -------------------------------------------------------------------------------- */
 
 static void fill(const struct agent_cli *a, const char *const *words, const char **argv)

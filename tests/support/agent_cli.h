@@ -34,6 +34,9 @@ struct agent_cli_conf {
 /* The rig is up, and the usual configuration is written. */
 void agent_cli_up(struct agent_cli *a);
 void agent_cli_down(struct agent_cli *a);
+/* For cmocka: *state is a new one. */
+int agent_cli_set_up(void **state);
+int agent_cli_tear_down(void **state);
 
 void agent_cli_write(struct agent_cli *a, const struct agent_cli_conf *conf);
 /* Another claim in place of the rig's: DIR/claim.crt, DIR/claim.key. */

@@ -104,7 +104,8 @@ static void set_up(struct posix *p, const struct posix_spec *spec)
                          .until_ms = UINT64_MAX,
                          .watchdog_ms = UINT64_MAX };
     p->agent_conf.once = spec->goal == POSIX_PROVISION;
-    p->agent_conf.start_now = spec->goal == POSIX_PROVISION || spec->goal == POSIX_RENEW;
+    /* devices that nobody watches start spread; a person does not want to wait */
+    p->agent_conf.start_now = spec->goal != POSIX_SERVE || spec->watched;
     if (spec->goal != POSIX_SERVE)
         p->agent_conf.stay = false;
     if (spec->timeout_ms != 0)
