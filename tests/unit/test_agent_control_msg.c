@@ -76,8 +76,7 @@ static void anything_else_is_refused_and_leaves_nothing(void **state)
         "{\"command\":\"inject-claim\",\"certificate\":\"a\",\"privateKey\":\"\"}",
         "{\"command\":\"inject-claim\",\"certificate\":\"\",\"privateKey\":\"a\"}",
         "{\"command\":\"inject-claim\",\"certificate\":\"a\\u0000\",\"privateKey\":\"a\"}",
-        "{\"command\":\"inject-claim\",\"certificate\":\"a\",\"privateKey\":\"a\","
-        "\"privateKey\":\"b\"}",
+        "{\"command\":\"reset\",\"level\":\"full\",\"level\":\"full\"}",
         "{\"command\":\"inject-claim\",\"certificate\":1,\"privateKey\":\"a\"}",
         "{\"command\":\"inject-claim\",\"certificate\":\"a\",\"privateKey\":[\"a\"]}",
         "{\"certificate\":\"a\",\"privateKey\":\"a\"}",

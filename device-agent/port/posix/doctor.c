@@ -9,7 +9,8 @@
 
 #include "posix.h"
 
-static void add(struct doctor *d, struct doctor_line *line, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void add(struct doctor *d, struct doctor_line *line,
+                                                      const char *format, va_list args)
 {
     (void)vsnprintf(line->text, sizeof line->text, format, args);
     for (char *c = line->text; *c != '\0'; c++) {
