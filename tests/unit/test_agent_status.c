@@ -172,6 +172,17 @@ static void without_an_agent_the_record_tells(void **state)
     cJSON_Delete(status);
 }
 
+/* As a person sees it. */
+static const char *printed(const cJSON *status, char out[static 4096])
+{
+    FILE *file = fmemopen(out, 4096, "w");
+
+    assert_non_null(file);
+    status_print(status, 0, file);
+    assert_int_equal(fclose(file), 0);
+    return out;
+}
+
 static void records_that_cannot_be_used_are_told(void **state)
 {
     static const struct {
@@ -184,6 +195,7 @@ static void records_that_cannot_be_used_are_told(void **state)
         { AGENT_STATE_FOREIGN, "foreign", "another device" },
     };
     struct fixture *f = *state;
+    char table[4096];
 
     f->in.view = NULL;
     f->in.record = NULL;
@@ -195,7 +207,9 @@ static void records_that_cannot_be_used_are_told(void **state)
         assert_string_equal(status_text(status, "record"), rows[i].name);
         if (rows[i].error == NULL) {
             assert_true(cJSON_IsNull(get(status, "lastError")));
+            assert_non_null(strstr(printed(status, table), "makes it anew"));
         } else {
+            assert_null(strstr(printed(status, table), "makes it anew"));
             assert_non_null(strstr(status_text(get(status, "lastError"), "text"), rows[i].error));
             assert_int_equal(status_number(get(status, "lastError"), "exitCode"), 23);
         }
@@ -212,11 +226,13 @@ static void a_device_that_has_nothing_yet(void **state)
     f->in.view = NULL;
     f->in.record = NULL;
     f->in.read = AGENT_STATE_TORN;
+    f->in.blank = true;
     f->in.dir = tmp_path(f->dir, "none", path);
     status = make(f);
     assert_true(cJSON_IsNull(get(status, "generation")));
     assert_true(cJSON_IsNull(get(status, "certificate")));
     assert_true(cJSON_IsNull(get(status, "thingName")));
+    assert_true(cJSON_IsNull(get(status, "record")));
     cJSON_Delete(status);
 }
 

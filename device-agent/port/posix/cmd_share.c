@@ -175,6 +175,7 @@ static cJSON *make(struct cmd *cmd, const struct files *files)
                         strerror(why));
         return NULL;
     }
+    in.blank = why == ENOENT;
     in.read = agent_state_read((struct agent_span){ bytes, n }, device, &state);
     if (in.read == AGENT_STATE_GOOD)
         in.record = &state;

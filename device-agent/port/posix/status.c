@@ -270,7 +270,7 @@ static void put_all(struct making *m)
     put_text(m, m->doc, "reset",
              record != NULL && record->reset != AGENT_RESET_NONE ? control_level_name(record->reset)
                                                                  : NULL);
-    put_text(m, m->doc, "record", agent_state_read_name(in->read));
+    put_text(m, m->doc, "record", in->blank ? "" : agent_state_read_name(in->read));
     put_paths(m);
 }
 

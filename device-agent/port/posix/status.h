@@ -17,6 +17,7 @@ struct status_in {
     const char *dir;                  /* the state directory, absolute; it need not be there */
     const struct agent_state *record; /* NULL: there is none that can be used, see read */
     enum agent_state_read read;
+    bool blank;                    /* there is not even a bad one */
     const struct agent_view *view; /* NULL: no agent runs */
     pid_t pid;                     /* of the running one */
     uint64_t mono_ms;

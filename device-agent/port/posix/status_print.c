@@ -110,8 +110,14 @@ static void print_trouble(const cJSON *status, FILE *out)
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(status, "lastError");
     const cJSON *attempts = cJSON_GetObjectItemCaseSensitive(status, "attempts");
     const char *class = status_text(error, "class"), *text = status_text(error, "text");
+    const char *record = status_text(status, "record");
     char line[AGENT_MAX_MESSAGE + 64], wait[32];
 
+    if (class == NULL && record != NULL && strcmp(record, "good") != 0) {
+        (void)snprintf(line, sizeof line, "%s: the next run makes it anew from what there is",
+                       record);
+        field(out, "record", line);
+    }
     if (class != NULL) {
         (void)snprintf(line, sizeof line, "%s: %s (exit code %lld)", class,
                        text != NULL ? text : "", (long long)status_number(error, "exitCode"));
