@@ -312,6 +312,30 @@ static void a_claim_that_is_refused_is_tried_again(void **state)
     }
 }
 
+/* A certificate's refusals are its own: the next one has all its tries. */
+static void a_claims_refusals_are_not_counted_once_it_connects(void **state)
+{
+    static const enum agent_class forgotten[] = { AGENT_REFUSED, AGENT_TRUST, AGENT_CLOCK };
+    struct play *p = play_new();
+    const struct agent_retry *getting;
+    (void)state;
+
+    play_start(p);
+    for (size_t i = 0; i < COUNT(forgotten); i++) {
+        play_until(p, AGENT_ACT_CONNECT, AGENT_SLOT_CLAIM);
+        play_fail(p, forgotten[i]);
+    }
+    play_until(p, AGENT_ACT_CONNECT, AGENT_SLOT_CLAIM);
+    play_fail(p, AGENT_NETWORK);
+    play_until(p, AGENT_ACT_CONNECT, AGENT_SLOT_CLAIM);
+    play_done(p);
+    getting = &agent_record(p->agent)->getting;
+    for (size_t i = 0; i < COUNT(forgotten); i++)
+        assert_int_equal(getting->attempts[forgotten[i]], 0);
+    assert_int_equal(getting->attempts[AGENT_NETWORK], 1); /* nothing is had yet */
+    play_free(p);
+}
+
 /* A new certificate that is not known everywhere yet. */
 static void a_new_certificate_may_be_refused_for_a_moment(void **state)
 {
@@ -432,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_waited_for_after_the_acknowledgement),
         cmocka_unit_test(a_factory_certificate_is_refused_until_it_is_registered),
         cmocka_unit_test(a_claim_that_is_refused_is_tried_again),
+        cmocka_unit_test(a_claims_refusals_are_not_counted_once_it_connects),
         cmocka_unit_test(a_new_certificate_may_be_refused_for_a_moment),
         cmocka_unit_test(what_cannot_be_asked_is_the_configurations_fault),
         cmocka_unit_test(a_request_that_cannot_be_sent_is_not_lost),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -46,6 +47,44 @@ static void a_record_that_is_not_ours_is_not_touched(void **state)
         assert_memory_equal(&p->disk, &before, sizeof before);
         play_free(p);
     }
+}
+
+/* The slot 0 is the claim's, and that of the identity in force is taken. */
+static void generations_are_counted_round(void **state)
+{
+    static const uint32_t in_force[] = { UINT32_MAX, 1 };
+    static const uint8_t device[AGENT_DEVICE_LEN] = "some device";
+    const struct agent_conf conf = {
+        .method = AGENT_METHOD_CLAIM, .client_id = "d", .template_name = "t", .start_now = true
+    };
+    const struct agent_now now = { .mono_ms = 1000, .wall_s = 1000000 };
+    const struct agent_slot usable = { true, true, 1, INT64_MAX };
+    struct agent *agent = calloc(1, sizeof *agent);
+    (void)state;
+
+    assert_non_null(agent);
+    for (size_t i = 0; i < COUNT(in_force); i++) {
+        struct agent_found found = { .in_force = in_force[i],
+                                     .generations = { { in_force[i], usable },
+                                                      { UINT32_MAX, usable } },
+                                     .n_generations = 2 };
+        struct agent_event event = { .kind = AGENT_EV_RENEW, .now = now };
+        struct agent_action action;
+        struct agent_state record;
+
+        agent_state_init(&record, device);
+        record.current = in_force[i];
+        agent_start(agent, &conf, &found, AGENT_STATE_GOOD, &record, &now);
+        agent_event(agent, &event);
+        event.kind = AGENT_EV_DONE;
+        for (int moves = 0; moves < 20 && agent_record(agent)->next == 0; moves++) {
+            while (agent_next(agent, &action))
+                event.act = action.kind;
+            agent_event(agent, &event);
+        }
+        assert_int_equal(agent_record(agent)->next, in_force[i] == 1 ? 2 : 1);
+    }
+    free(agent);
 }
 
 static void lose_record(struct play *p)
@@ -312,6 +351,7 @@ static void a_start_is_spread_unless_somebody_waits_for_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(generations_are_counted_round),
         cmocka_unit_test(a_record_that_is_not_ours_is_not_touched),
         cmocka_unit_test(an_identity_outlives_its_record),
         cmocka_unit_test(a_renewal_whose_record_is_lost_ends_with_one_identity),
