@@ -21,26 +21,6 @@
 #include "support/mqtt.h"
 #include "support/rig.h"
 
-static int set_up(void **state)
-{
-    static struct agent_net f;
-
-    agent_net_up(&f);
-    *state = &f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    agent_net_down(*state);
-    return 0;
-}
-
-static uint16_t tls_port(const struct agent_net *f)
-{
-    return broker_tls_port(f->broker);
-}
-
 /* Somebody else, without TLS. */
 static struct mqtt *other(const struct agent_net *f)
 {
@@ -74,7 +54,7 @@ static void message_published_comes_back_with_its_acknowledgement(void **state)
     bool done = false, come = false;
 
     agent_net_broker(f, NULL, NULL);
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     subscribe(f, (const char *const[]){ "a/accepted", "a/rejected" }, 2);
     agent_net_done(f, AGENT_ACT_SUBSCRIBE);
     publish(f, "a/accepted", "{\"x\":1}");
@@ -102,7 +82,7 @@ static void every_tls_version_from_1_2_on_works(void **state)
 
     for (size_t i = 0; i < PROV_COUNT(lines); i++) {
         agent_net_broker(f, NULL, lines[i]);
-        agent_net_joined(f, tls_port(f), "agent-1");
+        agent_net_joined(f, agent_net_port(f), "agent-1");
         agent_net_close(f);
         agent_net_broker_stop(f);
     }
@@ -114,7 +94,7 @@ static void address_is_as_good_as_a_name(void **state)
 
     agent_net_broker(f, NULL, NULL);
     f->conf.host = "127.0.0.1";
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
 }
 
 static void several_connections_follow_each_other(void **state)
@@ -122,7 +102,7 @@ static void several_connections_follow_each_other(void **state)
     struct agent_net *f = *state;
 
     agent_net_broker(f, NULL, NULL);
-    agent_net_open(f, tls_port(f));
+    agent_net_open(f, agent_net_port(f));
     for (int i = 0; i < 4; i++) {
         agent_net_connect(f, NULL, "agent-1");
         agent_net_done(f, AGENT_ACT_CONNECT);
@@ -144,15 +124,15 @@ static void will_is_published_when_the_device_vanishes_and_not_when_it_leaves(vo
     f->conf.will_topic = "will";
     f->conf.will_payload = "gone";
 
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     agent_net_close(f); /* says goodbye */
     expect_silence(watcher, "will");
 
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     { /* another with its client id takes its place: the broker ends it */
         struct mqtt_tls tls = { .cert = f->device.x509, .key = f->device.key };
-        struct mqtt *thief = expect_connected(
-            &(struct mqtt_options){ .port = tls_port(f), .tls = &tls, .client_id = "agent-1" });
+        struct mqtt *thief = expect_connected(&(struct mqtt_options){
+            .port = agent_net_port(f), .tls = &tls, .client_id = "agent-1" });
 
         expect_message(watcher, "will", "gone");
         agent_net_ends(f, AGENT_EV_CLOSED, AGENT_NETWORK, "was lost");
@@ -191,7 +171,7 @@ static void broker_that_dies_closes_the_connection(void **state)
     struct port_result result = { .class = AGENT_OK };
 
     agent_net_broker(f, NULL, NULL);
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     broker_kill(f->broker);
     agent_net_ends(f, AGENT_EV_CLOSED, AGENT_NETWORK, "was lost");
     net_publish(f->net, "a", (struct agent_span){ NULL, 0 }, &result);
@@ -210,7 +190,7 @@ static void message_that_is_too_large_is_seen_to_be(void **state)
     struct mqtt *sender;
 
     agent_net_broker(f, NULL, NULL);
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     subscribe(f, (const char *const[]){ "a" }, 1);
     agent_net_done(f, AGENT_ACT_SUBSCRIBE);
     sender = other(f);
@@ -239,7 +219,7 @@ static void flood_of_messages_ends_the_connection(void **state)
 
     agent_net_broker(f, NULL, NULL);
     mark = broker_log_mark(f->broker);
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     subscribe(f, (const char *const[]){ "a" }, 1);
     agent_net_done(f, AGENT_ACT_SUBSCRIBE);
     sender = other(f);
@@ -284,7 +264,7 @@ static void no_thread_is_left(void **state)
     int64_t until;
 
     agent_net_broker(f, NULL, NULL);
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
     assert_true(threads() > before);
     agent_net_close(f);
     until = deadline_in(0);
@@ -297,18 +277,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(message_published_comes_back_with_its_acknowledgement,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_tls_version_from_1_2_on_works, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(address_is_as_good_as_a_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(several_connections_follow_each_other, set_up, tear_down),
+                                        agent_net_set_up, agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(every_tls_version_from_1_2_on_works, agent_net_set_up,
+                                        agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(address_is_as_good_as_a_name, agent_net_set_up,
+                                        agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(several_connections_follow_each_other, agent_net_set_up,
+                                        agent_net_tear_down),
         cmocka_unit_test_setup_teardown(
-            will_is_published_when_the_device_vanishes_and_not_when_it_leaves, set_up, tear_down),
+            will_is_published_when_the_device_vanishes_and_not_when_it_leaves, agent_net_set_up,
+            agent_net_tear_down),
         cmocka_unit_test_setup_teardown(
-            first_contact_with_our_plugin_is_refused_and_the_second_works, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(broker_that_dies_closes_the_connection, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(message_that_is_too_large_is_seen_to_be, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(flood_of_messages_ends_the_connection, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_thread_is_left, set_up, tear_down),
+            first_contact_with_our_plugin_is_refused_and_the_second_works, agent_net_set_up,
+            agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(broker_that_dies_closes_the_connection, agent_net_set_up,
+                                        agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(message_that_is_too_large_is_seen_to_be, agent_net_set_up,
+                                        agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(flood_of_messages_ends_the_connection, agent_net_set_up,
+                                        agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(no_thread_is_left, agent_net_set_up, agent_net_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,26 +21,6 @@
 #define DAY_S 86400
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static int set_up(void **state)
-{
-    static struct agent_net f;
-
-    agent_net_up(&f);
-    *state = &f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    agent_net_down(*state);
-    return 0;
-}
-
-static uint16_t tls_port(const struct agent_net *f)
-{
-    return broker_tls_port(f->broker);
-}
-
 /* ---- the server's ------------------------------------------------------------------------------
  */
 
@@ -91,7 +71,7 @@ static void leaf_in_the_trust_file_is_trusted_itself(void **state)
 
     agent_net_broker(f, NULL, NULL);
     agent_net_trust(f, &f->server, NULL);
-    agent_net_joined(f, tls_port(f), "agent-1");
+    agent_net_joined(f, agent_net_port(f), "agent-1");
 }
 
 static void trust_file_without_a_certificate_is_a_matter_of_configuration(void **state)
@@ -138,7 +118,7 @@ static void certificate_that_the_broker_does_not_accept_is_refused(void **state)
         for (size_t i = 0; i < COUNT(rows); i++) {
             struct pki_cert cert = pki_make(&rows[i].spec);
 
-            agent_net_open(f, tls_port(f));
+            agent_net_open(f, agent_net_port(f));
             agent_net_connect(f, &cert, "agent-1");
             agent_net_ends(f, AGENT_EV_FAILED, rows[i].class, rows[i].text);
             agent_net_close(f);
@@ -161,7 +141,7 @@ static void chain_of_an_intermediate_ca_is_sent(void **state)
     const int n = snprintf(both, sizeof both, "%s%s", first, second);
 
     agent_net_broker(f, NULL, NULL);
-    agent_net_open(f, tls_port(f));
+    agent_net_open(f, agent_net_port(f));
     net_connect(f->net, "agent-1", (struct agent_span){ (uint8_t *)both, (size_t)n },
                 (struct agent_span){ (uint8_t *)key, strlen(key) }, NULL, &result);
     assert_int_equal(result.class, AGENT_OK);
@@ -196,7 +176,7 @@ static void key_in_a_token_is_as_good_as_one_in_memory(void **state)
     pem = pki_pem(cert.x509);
     for (size_t i = 0; i < COUNT(lines); i++) {
         agent_net_broker(f, NULL, lines[i]);
-        agent_net_open(f, tls_port(f));
+        agent_net_open(f, agent_net_port(f));
         net_connect(f->net, "agent-1", (struct agent_span){ (uint8_t *)pem, strlen(pem) },
                     (struct agent_span){ (uint8_t *)uri, reference.n }, NULL, &result);
         assert_int_equal(result.class, AGENT_OK);
@@ -214,16 +194,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(server_that_is_not_to_be_trusted_is_told_as_what_it_is,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(leaf_in_the_trust_file_is_trusted_itself, set_up,
-                                        tear_down),
+                                        agent_net_set_up, agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(leaf_in_the_trust_file_is_trusted_itself, agent_net_set_up,
+                                        agent_net_tear_down),
         cmocka_unit_test_setup_teardown(
-            trust_file_without_a_certificate_is_a_matter_of_configuration, set_up, tear_down),
+            trust_file_without_a_certificate_is_a_matter_of_configuration, agent_net_set_up,
+            agent_net_tear_down),
         cmocka_unit_test_setup_teardown(certificate_that_the_broker_does_not_accept_is_refused,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(chain_of_an_intermediate_ca_is_sent, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(key_in_a_token_is_as_good_as_one_in_memory, set_up,
-                                        tear_down),
+                                        agent_net_set_up, agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(chain_of_an_intermediate_ca_is_sent, agent_net_set_up,
+                                        agent_net_tear_down),
+        cmocka_unit_test_setup_teardown(key_in_a_token_is_as_good_as_one_in_memory,
+                                        agent_net_set_up, agent_net_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

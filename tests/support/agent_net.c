@@ -36,6 +36,21 @@ void agent_net_down(struct agent_net *f)
     tmp_free(f->dir);
 }
 
+int agent_net_set_up(void **state)
+{
+    static struct agent_net f;
+
+    agent_net_up(&f);
+    *state = &f;
+    return 0;
+}
+
+int agent_net_tear_down(void **state)
+{
+    agent_net_down(*state);
+    return 0;
+}
+
 void agent_net_broker(struct agent_net *f, const char *lines, const char *tls_lines)
 {
     f->broker =
@@ -52,6 +67,11 @@ void agent_net_broker_stop(struct agent_net *f)
 {
     broker_free(f->broker);
     f->broker = NULL;
+}
+
+uint16_t agent_net_port(const struct agent_net *f)
+{
+    return broker_tls_port(f->broker);
 }
 
 static void put_pem(FILE *file, const struct pki_cert *cert)

@@ -24,6 +24,9 @@ struct agent_net {
 
 void agent_net_up(struct agent_net *f);
 void agent_net_down(struct agent_net *f);
+/* For cmocka: *state is it. */
+int agent_net_set_up(void **state);
+int agent_net_tear_down(void **state);
 
 /* PEM of these certificates becomes what the agent trusts. */
 void agent_net_trust(struct agent_net *f, const struct pki_cert *a, const struct pki_cert *b);
@@ -32,6 +35,8 @@ void agent_net_trust(struct agent_net *f, const struct pki_cert *a, const struct
  * without TLS. agent_net_down stops it. */
 void agent_net_broker(struct agent_net *f, const char *lines, const char *tls_lines);
 void agent_net_broker_stop(struct agent_net *f);
+/* Of its TLS listener. */
+uint16_t agent_net_port(const struct agent_net *f);
 
 /* With a port; ends what there was. */
 void agent_net_open(struct agent_net *f, uint16_t port);
