@@ -50,7 +50,6 @@ struct agent {
     struct agent_action action;
 
     char topics[2][AGENT_MAX_TOPIC];
-    char client_id[AGENT_MAX_CLIENT_ID];
     /* a request, or what an answer held: certificate and key, or configuration */
     char work[AGENT_MAX_CERT + AGENT_MAX_KEY];
 };
