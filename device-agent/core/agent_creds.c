@@ -2,8 +2,6 @@
  * stored. */
 #include "agent_priv.h"
 
-#include <string.h>
-
 bool agent_usable(const struct agent_slot *slot)
 {
     return slot->key && slot->cert;
@@ -126,17 +124,11 @@ static void check_phase(struct agent *a)
     const bool makes_request = !a->conf->create_keys || agent_adopts(a);
 
     if (s->phase >= AGENT_PHASE_ISSUED && !has_cert) {
-        memset(s->token, 0, sizeof s->token);
-        memset(s->next_thing, 0, sizeof s->next_thing);
-        s->token_s = 0;
         s->claim_done = s->claim_done && s->current != 0;
-        s->phase = AGENT_PHASE_REQUEST;
-        a->dirty = true;
+        agent_set_phase(a, AGENT_PHASE_REQUEST);
     }
-    if (s->phase == AGENT_PHASE_REQUEST && makes_request && !a->next.key) {
-        s->phase = AGENT_PHASE_KEY;
-        a->dirty = true;
-    }
+    if (s->phase == AGENT_PHASE_REQUEST && makes_request && !a->next.key)
+        agent_set_phase(a, AGENT_PHASE_KEY);
 }
 
 void agent_recover(struct agent *a, const struct agent_found *found, bool lost)

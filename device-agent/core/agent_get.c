@@ -37,7 +37,7 @@ static enum agent_op op_of(const struct agent *a)
     return a->conf->create_keys ? AGENT_CREATE_KEYS : AGENT_CREATE_FROM_CSR;
 }
 
-static void set_phase(struct agent *a, enum agent_phase phase)
+void agent_set_phase(struct agent *a, enum agent_phase phase)
 {
     struct agent_state *const s = &a->state;
 
@@ -63,7 +63,8 @@ static void begin_generation(struct agent *a)
     a->state.next = ++a->newest;
     a->next = (struct agent_slot){ 0 };
     a->want_new = false;
-    set_phase(a, a->conf->create_keys && !agent_adopts(a) ? AGENT_PHASE_REQUEST : AGENT_PHASE_KEY);
+    agent_set_phase(a, a->conf->create_keys && !agent_adopts(a) ? AGENT_PHASE_REQUEST
+                                                                : AGENT_PHASE_KEY);
     agent_resume(a);
 }
 
@@ -95,7 +96,7 @@ void agent_on_key(struct agent *a, const struct agent_event *event)
 void agent_on_adopted(struct agent *a, const struct agent_event *event)
 {
     a->next = event->slot;
-    set_phase(a, AGENT_PHASE_REGISTERED);
+    agent_set_phase(a, AGENT_PHASE_REGISTERED);
     agent_resume(a);
 }
 
@@ -167,7 +168,7 @@ void agent_on_csr(struct agent *a, const struct agent_event *event)
     struct agent_text out = { a->work, 0, sizeof a->work };
 
     if (a->state.phase == AGENT_PHASE_KEY) {
-        set_phase(a, AGENT_PHASE_REQUEST);
+        agent_set_phase(a, AGENT_PHASE_REQUEST);
         agent_resume(a);
     } else if (!a->up) {
         agent_get_failed(a, AGENT_NETWORK, "the connection was lost");
@@ -242,7 +243,7 @@ void agent_on_stored(struct agent *a, const struct agent_event *event)
     a->next = event->slot;
     agent_wipe_work(a);
     attempts[AGENT_PENDING] = attempts[AGENT_REFUSED] = 0; /* were another certificate's */
-    set_phase(a, AGENT_PHASE_ISSUED);
+    agent_set_phase(a, AGENT_PHASE_ISSUED);
     a->state.token_s = a->now.wall_s;
     agent_resume(a);
 }
@@ -250,7 +251,7 @@ void agent_on_stored(struct agent *a, const struct agent_event *event)
 static void registered(struct agent *a)
 {
     agent_wipe_work(a);
-    set_phase(a, AGENT_PHASE_REGISTERED);
+    agent_set_phase(a, AGENT_PHASE_REGISTERED);
     agent_resume(a);
 }
 
@@ -307,7 +308,7 @@ void agent_on_proven(struct agent *a, const struct agent_event *event)
 {
     (void)event;
     a->up = true;
-    set_phase(a, AGENT_PHASE_PROVEN);
+    agent_set_phase(a, AGENT_PHASE_PROVEN);
     agent_resume(a);
 }
 
@@ -324,7 +325,7 @@ void agent_in_force(struct agent *a)
         memcpy(s->thing_name, s->next_thing, sizeof s->thing_name);
     memset(s->next_thing, 0, sizeof s->next_thing);
     a->next = (struct agent_slot){ 0 };
-    set_phase(a, AGENT_PHASE_NONE);
+    agent_set_phase(a, AGENT_PHASE_NONE);
 
     s->announce = first ? AGENT_ANNOUNCE_PROVISIONED : AGENT_ANNOUNCE_RENEWED;
     s->claim_done = true;
@@ -361,7 +362,7 @@ void agent_store_failed(struct agent *a, const struct agent_event *event)
     agent_wipe_work(a);
     memset(a->state.next_thing, 0, sizeof a->state.next_thing);
     if (!token)
-        set_phase(a, AGENT_PHASE_REQUEST);
+        agent_set_phase(a, AGENT_PHASE_REQUEST);
     agent_get_failed(a, event->class, event->text);
 }
 
@@ -369,7 +370,7 @@ static void give_up(struct agent *a)
 {
     agent_forget(a, a->state.next);
     a->next = (struct agent_slot){ 0 };
-    set_phase(a, AGENT_PHASE_NONE);
+    agent_set_phase(a, AGENT_PHASE_NONE);
     agent_get_failed(a, AGENT_REJECTED,
                      "the new certificate was refused again and again: it is given up");
 }
@@ -382,7 +383,7 @@ static void not_registered(struct agent *a, const char *text)
     if (again)
         a->doubted = false;
     else
-        set_phase(a, AGENT_PHASE_REQUEST);
+        agent_set_phase(a, AGENT_PHASE_REQUEST);
     agent_get_failed(a, again ? AGENT_REFUSED : AGENT_TOKEN, text);
 }
 

@@ -71,6 +71,8 @@ void agent_recover(struct agent *a, const struct agent_found *found, bool lost);
 /* ---- agent_get.c: to the next generation ----------------------------------------------------- */
 
 void agent_get(struct agent *a);
+/* The one place that writes the phase; what does not belong to it goes. */
+void agent_set_phase(struct agent *a, enum agent_phase phase);
 void agent_get_failed(struct agent *a, enum agent_class class, const char *text);
 void agent_prove_failed(struct agent *a, enum agent_class class, const char *text);
 void agent_answered(struct agent *a, struct agent_span topic, struct agent_span payload);
