@@ -214,6 +214,10 @@ static SELDOM struct prov_session *absent_session(struct prov_plugin *pl,
         prov_changes_follow(pl); /* a queue outlives ticks: what is revoked gets nothing more */
         *code = stranger(pl, ev, &session);
     }
+    if (session != NULL && session->kind == PROV_SESSION_WAITING) {
+        *code = MOSQ_ERR_ACL_DENIED; /* the Will of a client that went before it was let in */
+        return NULL;
+    }
     if (session == NULL || session->kind != PROV_SESSION_OTHER)
         return session;
     *code = leave_to_others(pl, ev);

@@ -12,6 +12,7 @@
 #include "report.h"
 #include "run/log.h"
 #include "trust.h"
+#include "waiting.h"
 
 #define RELOAD_MS 1000  /* should no tick end a reload: see notice_missing_ticks */
 #define NO_TICK_MS 5000 /* Mosquitto ticks ten times a second when idle */
@@ -81,6 +82,8 @@ static void remember_session(struct prov_plugin *pl, struct prov_tx *tx,
         prov_id_eq(&known, &session->cert))
         return;
     prov_client_remember(pl, session->client_id, &session->cert);
+    /* until that is written, should the device go at once */
+    (void)prov_sessions_add_away(pl->sessions, session->client_id, &session->cert);
 }
 
 /*
@@ -96,37 +99,45 @@ static bool set_username(struct mosquitto *client, const struct prov_id *cert)
     return mosquitto_set_username(client, hex) == MOSQ_ERR_SUCCESS;
 }
 
-/* What is queued for the session from when its certificate was not ACTIVE is to be dropped: see
- * prov_on_acl_check. */
-static void empty_queue(struct prov_plugin *pl, struct prov_tx *tx,
-                        const struct prov_session *session)
+/* Is something queued for the session from when its certificate was not ACTIVE? */
+static bool queue_is_stale(struct prov_plugin *pl, struct prov_tx *tx,
+                           const struct prov_session *session)
 {
     bool stale = false;
 
-    if (prov_client_stale(tx, prov_span_str(session->client_id), &stale) != PROV_OK || !stale)
-        return;
-    pl->emptying = session->client;
-    prov_client_mark_emptied(pl, session->client_id);
+    return prov_client_stale(tx, prov_span_str(session->client_id), &stale) == PROV_OK && stale &&
+           !prov_client_being_emptied(pl, session->client_id);
 }
 
-/* The session is a device's from now on. */
-static void welcome(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *session,
-                    const struct prov_cert *cert)
+/* The session is a device's from now on: what the broker asks while it lets it in is asked of this
+ * policy. A queue that is stale is dropped meanwhile: see prov_on_acl_check. */
+static void make_device(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *session,
+                        struct prov_policy *policy)
 {
     session->kind = PROV_SESSION_DEVICE;
+    session->policy = policy;
     session->epoch = prov_sessions_epoch(pl->sessions);
+    session->emptied = queue_is_stale(pl, tx, session);
+    if (session->emptied)
+        pl->emptying = session->client;
+    pl->newest = session->number;
+    (void)prov_span_copy(prov_span_str(session->client_id), pl->newest_client_id,
+                         sizeof pl->newest_client_id);
+}
+
+void prov_adapter_welcome(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *session,
+                          const struct prov_cert *cert)
+{
     prov_sessions_set_expiry(pl->sessions, session, cert->not_after_s);
     prov_sessions_forget_away(pl->sessions, session->client_id);
-    empty_queue(pl, tx, session);
+    if (session->emptied)
+        prov_client_mark_emptied(pl, session->client_id);
     remember_session(pl, tx, session->client, session);
     if (!prov_id_is_zero(&cert->replaces))
         prov_due_connected(pl, &session->cert);
     prov_sessions_set_online(pl->sessions, session, true);
     prov_metrics_add(pl->metrics, PROV_METRIC_CONNECTS_ACCEPTED, 1);
     prov_announce_connected(pl, session, cert);
-    pl->newest = session->number;
-    (void)prov_span_copy(prov_span_str(session->client_id), pl->newest_client_id,
-                         sizeof pl->newest_client_id);
 }
 
 /* Asks the policy, and opens the session when it agrees. */
@@ -162,26 +173,34 @@ static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
         prov_policy_free(policy);
         return refuse_for(pl, leaf, caller, decision, PROV_REASON_INTERNAL, NULL);
     }
-    session->policy = policy;
-    welcome(pl, tx, session, &cert);
+    make_device(pl, tx, session, policy);
+    prov_adapter_welcome(pl, tx, session, &cert);
     return MOSQ_ERR_SUCCESS;
 }
 
-/* `first_connect accept` on 2.1: the CONNECT is answered when the first contact is done. */
+/*
+ * Not by MQTT 5: 2.1.2 frees a client that goes while it waits and keeps its Will for the delay
+ * that MQTT 5 has for Wills, by an address that is another client's by then (context__disconnect
+ * and will_delay__check there).
+ */
+static bool can_wait(const struct prov_plugin *pl, const struct mosquitto *client)
+{
+    return pl->compat.complete_basic_auth != NULL && mosquitto_client_protocol_version(client) != 5;
+}
+
+/* `first_connect accept` on 2.1: the CONNECT is answered when the first contact is done. The name
+ * is given now, while the client is there for sure. */
 static int wait_for_contact(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
                             const struct prov_decision *decision)
 {
-    /* the broker answers by client id, so only one may wait under it */
-    if (prov_sessions_waiting(pl->sessions, &decision->cert, caller->client_id))
-        return MOSQ_ERR_UNKNOWN;
-    if (prov_sessions_open(pl->sessions, caller->client, PROV_SESSION_WAITING, &decision->cert,
-                           caller->client_id, caller->address) == NULL)
+    if (!set_username(caller->client, &decision->cert) ||
+        prov_waiting_begin(pl, caller, &decision->cert) != PROV_OK)
         return refuse_for(pl, leaf, caller, decision, PROV_REASON_INTERNAL, NULL);
     return PROV_MOSQ_AUTH_DELAYED;
 }
 
 /*
- * `first_connect accept` on 2.0, which cannot answer later: the broker stands still until the
+ * `first_connect accept` where it cannot be answered later: the broker stands still until the
  * certificate is provisioned, for first_connect_wait_ms at the most.
  */
 static int wait_in_place(struct prov_plugin *pl, X509 *leaf, const struct prov_caller *caller,
@@ -225,7 +244,7 @@ static int first_contact(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
         return refuse_for(pl, leaf, caller, decision, reason_of(rc), NULL);
     if (pl->conf.first_connect == PROV_FIRST_DROP)
         return refusal_code(PROV_REASON_FIRST_CONTACT);
-    if (pl->compat.complete_basic_auth != NULL)
+    if (can_wait(pl, caller->client))
         return wait_for_contact(pl, leaf, caller, decision);
     if (!ends_at_once(tx, decision))
         return refusal_code(PROV_REASON_FIRST_CONTACT);
@@ -245,7 +264,8 @@ static int other_client(struct prov_plugin *pl, struct prov_tx *tx, struct mosqu
         return MOSQ_ERR_UNKNOWN;
     if (prov_sessions_open(pl->sessions, client, PROV_SESSION_OTHER, NULL, client_id, "") == NULL)
         return MOSQ_ERR_NOMEM;
-    if (prov_client_get(tx, prov_span_str(client_id), &cert) == PROV_OK) {
+    if (prov_sessions_away(pl->sessions, client_id) != NULL || /* it may not be written yet */
+        prov_client_get(tx, prov_span_str(client_id), &cert) == PROV_OK) {
         prov_sessions_forget_away(pl->sessions, client_id);
         prov_client_remember(pl, client_id, NULL);
     }
@@ -384,6 +404,7 @@ int prov_on_basic_auth(int event, void *data, void *userdata)
         return code;
     }
     notice_missing_ticks(pl, tx.now_ms);
+    prov_waiting_gone(pl, mosquitto_client_id(ev->client));
     leaf = mosquitto_client_certificate(ev->client);
     code =
         leaf != NULL ? device_client(pl, &tx, leaf, ev->client) : other_client(pl, &tx, ev->client);
@@ -392,55 +413,41 @@ int prov_on_basic_auth(int event, void *data, void *userdata)
     return code;
 }
 
-/* ---- answers to those who waited ------------------------------------------------------------- */
+/* ---- CONNECTs that waited -------------------------------------------------------------------- */
 
-/* The session becomes a device's, or the CONNECT is refused; either way it waits no longer. */
-static int answer(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *waiting)
+bool prov_adapter_admit(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *session,
+                        const struct prov_cert *cert, bool persistent, bool tell)
 {
-    const struct prov_who who = { prov_span_str(waiting->client_id),
-                                  prov_span_str(waiting->address), NULL };
+    const struct prov_who who = { prov_span_str(session->client_id),
+                                  prov_span_str(session->address), NULL };
     const struct prov_policy_request connect = {
         .action = PROV_ACT_CONNECT,
         .name = who.client_id,
-        .persistent = !mosquitto_client_clean_session(waiting->client),
+        .persistent = persistent,
     };
-    const struct prov_caller caller = { waiting->client, waiting->client_id, waiting->address };
-    struct prov_decision decision = { PROV_KNOWN, PROV_REASON_NONE, waiting->cert, { { 0 } } };
-    struct prov_cert cert;
+    const struct prov_caller caller = { NULL, session->client_id, session->address };
+    const struct prov_decision decision = {
+        PROV_KNOWN, PROV_REASON_NONE, session->cert, { { 0 } }
+    };
+    const enum prov_reason why =
+        cert != NULL ? prov_flow_status_reason(cert->status) : PROV_REASON_CERT_DELETED;
+    struct prov_policy *policy = NULL;
 
-    if (prov_cert_get(tx, &waiting->cert, &cert) != PROV_OK || cert.status != PROV_CERT_ACTIVE)
-        return MOSQ_ERR_UNKNOWN; /* the first contact told why */
-    if (prov_rights_policy(pl->rights, tx, &cert, &who, &waiting->policy) != PROV_OK)
-        return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
-    if (prov_policy_decide(waiting->policy, &connect) != PROV_ALLOWED) {
-        prov_announce_connect_failed(pl, &waiting->cert, waiting->client_id, waiting->address);
-        return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_CONNECT_DENIED, NULL);
+    if (why != PROV_REASON_NONE) {
+        if (tell)
+            (void)refuse_for(pl, NULL, &caller, &decision, why, NULL);
+        return false;
     }
-    if (!set_username(waiting->client, &waiting->cert))
-        return refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
-    welcome(pl, tx, waiting, &cert);
-    return MOSQ_ERR_SUCCESS;
-}
-
-void prov_adapter_contact_done(struct prov_plugin *pl, const struct prov_id *cert)
-{
-    struct prov_session *session, *next;
-    struct prov_tx tx;
-    int code;
-
-    if (pl->compat.complete_basic_auth == NULL)
-        return;
-    for (session = prov_sessions_of(pl->sessions, cert); session != NULL; session = next) {
-        next = session->next;
-        if (session->kind != PROV_SESSION_WAITING || session->gone)
-            continue;
-        code = MOSQ_ERR_UNKNOWN;
-        if (prov_read(pl, &tx, NULL) == PROV_OK) {
-            code = answer(pl, &tx, session);
-            prov_txn_abort(tx.txn);
-        }
-        if (session->kind == PROV_SESSION_WAITING)
-            prov_sessions_close(pl->sessions, session);
-        pl->compat.complete_basic_auth(session->client_id, code);
+    if (prov_rights_policy(pl->rights, tx, cert, &who, &policy) != PROV_OK) {
+        (void)refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
+        return false;
     }
+    if (prov_policy_decide(policy, &connect) != PROV_ALLOWED) {
+        prov_policy_free(policy);
+        prov_announce_connect_failed(pl, &session->cert, session->client_id, session->address);
+        (void)refuse_for(pl, NULL, &caller, &decision, PROV_REASON_CONNECT_DENIED, NULL);
+        return false;
+    }
+    make_device(pl, tx, session, policy);
+    return true;
 }

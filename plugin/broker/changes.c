@@ -2,6 +2,7 @@
 
 #include "core/feed.h"
 #include "run/log.h"
+#include "waiting.h"
 
 #define QUIET_MS 60000 /* between two lines about the same trouble */
 
@@ -23,6 +24,7 @@ static void cert_changed(struct prov_plugin *pl, struct prov_tx *tx, const struc
         why = prov_flow_status_reason(cert.status);
     for (; session != NULL; session = session->next) {
         session->stale = true;
+        prov_waiting_changed(pl, session);
         if (why != PROV_REASON_NONE)
             prov_sessions_kick(pl->sessions, session, why);
     }

@@ -26,6 +26,13 @@
 struct prov_compat {
     /* 2.1: answers a CONNECT for which BASIC_AUTH returned PROV_MOSQ_AUTH_DELAYED; NULL on 2.0 */
     void (*complete_basic_auth)(const char *client_id, int result);
+    /* 2.1: the client that the broker has let in under this id; NULL: none */
+    struct mosquitto *(*client)(const char *client_id);
+    /* an MQTT 5 property, to be freed (mosquitto.h); NULL: this broker has them nowhere */
+    const mosquitto_property *(*read_binary)(const mosquitto_property *list, int identifier,
+                                             void **value, uint16_t *n, bool skip_first);
+    const mosquitto_property *(*read_string)(const mosquitto_property *list, int identifier,
+                                             char **value, bool skip_first);
     /* what leaves a client to others: on 2.1 as if this plugin were not there; on 2.0 an ACL check
      * that every plugin defers is denied */
     int defer;

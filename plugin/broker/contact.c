@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter.h"
 #include "announce.h"
 #include "report.h"
 #include "run/log.h"
 #include "sys.h"
+#include "waiting.h"
 
 /*
  * RECORD writes the certificate and, unless its CA has a hook, provisions it. ASK hands the job to
@@ -38,6 +38,7 @@ struct ca_share {
 struct prov_contacts {
     struct contact_job *by_cert;
     struct ca_share *by_ca;
+    struct client_job *emptied; /* by client id: CLIENT_EMPTIED, not yet written */
 };
 
 enum prov_rc prov_contacts_new(struct prov_contacts **out)
@@ -284,7 +285,9 @@ static void done(struct prov_job *base) /* broker */
     tell(job);
     if (base->rc == PROV_OK && job->contact->announce)
         prov_announce_registered(job->pl, job->contact);
-    prov_adapter_contact_done(job->pl, &job->cert);
+    prov_waiting_contact_done(job->pl, &job->cert,
+                              base->rc == PROV_OK &&
+                                  job->contact->reason == PROV_REASON_CERT_PENDING);
     free_job(job);
 }
 
@@ -370,6 +373,8 @@ enum client_change { CLIENT_BIND, CLIENT_UNBIND, CLIENT_EMPTIED };
 
 struct client_job {
     struct prov_job job;
+    UT_hash_handle hh;
+    struct prov_plugin *pl;
     struct prov_id cert;
     enum client_change change;
     char client_id[PROV_MAX_CLIENT_ID + 1];
@@ -394,7 +399,7 @@ static enum prov_rc apply_client(struct prov_job *base, struct prov_txn *txn)
 
 static void client_done(struct prov_job *base)
 {
-    const struct client_job *job = (const struct client_job *)base;
+    struct client_job *job = (struct client_job *)base;
     char quoted[256];
 
     if (base->rc != PROV_OK && base->rc != PROV_EBUSY && job->change != CLIENT_EMPTIED)
@@ -403,7 +408,20 @@ static void client_done(struct prov_job *base)
                  "not kept while it is away and the broker restarts.\"",
                  prov_log_quote(prov_span_str(job->client_id), quoted, sizeof quoted),
                  prov_rc_name(base->rc));
-    free(base);
+    if (job->change == CLIENT_EMPTIED)
+        HASH_DEL(job->pl->contacts->emptied, job);
+    free(job);
+}
+
+/* False: one is under way already, or there is no memory. */
+static bool expect_emptied(struct client_job *job)
+{
+    struct prov_contacts *contacts = job->pl->contacts;
+
+    if (prov_client_being_emptied(job->pl, job->client_id))
+        return false;
+    HASH_ADD_STR(contacts->emptied, client_id, job);
+    return job->hh.tbl != NULL;
 }
 
 static void submit_client(struct prov_plugin *pl, const char *client_id, enum client_change change,
@@ -415,17 +433,33 @@ static void submit_client(struct prov_plugin *pl, const char *client_id, enum cl
         return;
     job->job.apply = apply_client;
     job->job.done = client_done;
+    job->pl = pl;
     job->change = change;
     if (cert != NULL)
         job->cert = *cert;
     if (!prov_span_copy(prov_span_str(client_id), job->client_id, sizeof job->client_id) ||
-        prov_pool_submit(pl->pool, &job->job) != PROV_OK)
+        (change == CLIENT_EMPTIED && !expect_emptied(job))) {
         free(job);
+        return;
+    }
+    if (prov_pool_submit(pl->pool, &job->job) == PROV_OK)
+        return;
+    if (change == CLIENT_EMPTIED)
+        HASH_DEL(pl->contacts->emptied, job);
+    free(job);
 }
 
 void prov_client_remember(struct prov_plugin *pl, const char *client_id, const struct prov_id *cert)
 {
     submit_client(pl, client_id, cert != NULL ? CLIENT_BIND : CLIENT_UNBIND, cert);
+}
+
+bool prov_client_being_emptied(struct prov_plugin *pl, const char *client_id)
+{
+    struct client_job *job = NULL;
+
+    HASH_FIND_STR(pl->contacts->emptied, client_id, job);
+    return job != NULL;
 }
 
 void prov_client_mark_emptied(struct prov_plugin *pl, const char *client_id)

@@ -32,5 +32,7 @@ void prov_client_remember(struct prov_plugin *pl, const char *client_id,
                           const struct prov_id *cert);
 /* Remembers that the session's queue was dropped. */
 void prov_client_mark_emptied(struct prov_plugin *pl, const char *client_id);
+/* Is that on its way to the store, which may not say so yet? */
+bool prov_client_being_emptied(struct prov_plugin *pl, const char *client_id);
 
 #endif

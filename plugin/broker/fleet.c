@@ -291,19 +291,20 @@ bool prov_is_private_topic(const char *topic)
 /* MQTT 5 says where the answer is wanted, and what it is to be known by. */
 static enum prov_rc keep_properties(struct fleet_job *job, const mosquitto_property *properties)
 {
+    const struct prov_compat *compat = &job->pl->compat;
     void *data = NULL;
     char *topic = NULL;
     uint16_t n = 0;
 
     prov_buf_init(&job->correlation, UINT16_MAX);
-    if (mosquitto_property_read_binary(properties, MQTT_PROP_CORRELATION_DATA, &data, &n, false) !=
-        NULL) {
+    if (compat->read_binary == NULL)
+        return PROV_OK; /* said when the plugin started */
+    if (compat->read_binary(properties, MQTT_PROP_CORRELATION_DATA, &data, &n, false) != NULL) {
         job->correlated = true;
         prov_buf_add(&job->correlation, prov_span(data, n));
     }
     free(data);
-    if (mosquitto_property_read_string(properties, MQTT_PROP_RESPONSE_TOPIC, &topic, false) !=
-            NULL &&
+    if (compat->read_string(properties, MQTT_PROP_RESPONSE_TOPIC, &topic, false) != NULL &&
         mosquitto_pub_topic_check(topic) == MOSQ_ERR_SUCCESS)
         job->response_topic = topic;
     else

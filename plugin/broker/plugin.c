@@ -17,10 +17,12 @@
 #include "fleet.h"
 #include "leaving.h"
 #include "report.h"
+#include "run/cbor_late.h"
 #include "run/log.h"
 #include "store/store_lmdb.h"
 #include "sys.h"
 #include "trust.h"
+#include "waiting.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -112,9 +114,11 @@ static int on_tick(int event, void *data, void *userdata)
         prov_sys_tick(pl);
         prov_due_tick(pl);
         prov_leaving_expire(pl);
+        prov_waiting_expire(pl);
     } else if (prov_pool_ready(pl->pool)) {
         prov_attend(pl);
     }
+    prov_waiting_tick(pl);
     prov_answers_send(pl);
     hurry(pl);
     prov_leaving_tick(pl);
@@ -356,6 +360,8 @@ static enum prov_rc make_parts(struct prov_plugin *pl, struct prov_err *err)
     if (rc == PROV_OK)
         rc = prov_claims_new(&pl->claims);
     if (rc == PROV_OK)
+        rc = prov_waiting_new(&pl->waiting);
+    if (rc == PROV_OK)
         rc = prov_throttle_new(&pl->conf, &pl->throttle);
     if (rc == PROV_OK)
         rc = start_metrics(pl);
@@ -390,9 +396,12 @@ static enum prov_rc register_callbacks(struct prov_plugin *pl, struct prov_err *
 static enum prov_rc start(struct prov_plugin *pl, const struct mosquitto_opt *options, int count,
                           struct prov_err *err)
 {
+    const char *why;
     enum prov_rc rc;
 
     prov_compat_load(&pl->compat);
+    if (!prov_cbor_load(&why))
+        return prov_fail(err, PROV_ENOTFOUND, "InternalFailureException", "%s", why);
     rc = load_conf(pl, options, count, err);
     if (rc == PROV_OK)
         rc = open_store(pl, err);
@@ -425,6 +434,7 @@ static void stop(struct prov_plugin *pl)
     prov_throttle_free(pl->throttle);
     prov_answers_free(pl->answers);
     prov_claims_free(pl->claims);
+    prov_waiting_free(pl->waiting);
     prov_contacts_free(pl->contacts);
     prov_reports_free(pl->reports);
     prov_sessions_free(pl->sessions);

@@ -28,6 +28,7 @@ struct prov_claims;
 struct prov_reports;
 struct prov_contacts;
 struct prov_trust;
+struct prov_waiting;
 
 struct prov_plugin {
     mosquitto_plugin_id_t *id;
@@ -50,6 +51,7 @@ struct prov_plugin {
     struct prov_contacts *contacts;
     struct prov_answers *answers;
     struct prov_claims *claims;
+    struct prov_waiting *waiting;
     struct prov_trust *trust;
     unsigned control_requests; /* under way */
     uint64_t last_presence;    /* the version number handed out last */

@@ -81,16 +81,6 @@ struct prov_session *prov_sessions_of(struct prov_sessions *table, const struct 
     return peers != NULL ? peers->head : NULL;
 }
 
-bool prov_sessions_waiting(struct prov_sessions *table, const struct prov_id *cert,
-                           const char *client_id)
-{
-    for (const struct prov_session *s = prov_sessions_of(table, cert); s != NULL; s = s->next) {
-        if (s->kind == PROV_SESSION_WAITING && !s->gone && strcmp(s->client_id, client_id) == 0)
-            return true;
-    }
-    return false;
-}
-
 void prov_sessions_each_cert(struct prov_sessions *table,
                              void (*visit)(void *ctx, const struct prov_id *cert), void *ctx)
 {

@@ -38,6 +38,7 @@ struct prov_session {
     enum prov_reason why; /* …for this */
     bool kicked;          /* it is being disconnected by us */
     bool online;          /* its device is connected */
+    bool emptied;         /* what was queued for it is dropped as it is let in */
     int64_t not_after_s;  /* of the certificate; 0: the session ends with its connection alone */
     /* as presence events tell of it (reference 6.3); presence 0: it was not told of */
     uint64_t presence;
@@ -103,10 +104,6 @@ void prov_sessions_set_expiry(struct prov_sessions *table, struct prov_session *
 int64_t prov_sessions_first_expiry(const struct prov_sessions *table);
 /* Marks those whose certificate has run out to be disconnected. Looks at every session. */
 void prov_sessions_expire(struct prov_sessions *table, int64_t now_s);
-
-/* Is a CONNECT with this client id waiting to be answered? */
-bool prov_sessions_waiting(struct prov_sessions *table, const struct prov_id *cert,
-                           const char *client_id);
 
 /* Every policy is to be compiled anew before its next use. */
 void prov_sessions_new_epoch(struct prov_sessions *table);

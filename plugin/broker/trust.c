@@ -88,6 +88,16 @@ static void report_refusal(struct prov_plugin *pl, const char *address, X509 *le
     prov_report(pl, &refusal);
 }
 
+/* 3.4 has a function that reaches beyond 2038, and calls the old one deprecated. */
+static void set_time(SSL_SESSION *session, time_t t)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30400000L
+    (void)SSL_SESSION_set_time_ex(session, t);
+#else
+    (void)SSL_SESSION_set_time(session, (long)t);
+#endif
+}
+
 /*
  * Resumption would skip this callback, and a ticket costs the broker more than it saves here. With
  * TLS 1.2 and session_resumption on, the ticket is promised already: it is one that has run out.
@@ -99,7 +109,7 @@ static void no_resumption(SSL *ssl)
     (void)SSL_set_num_tickets(ssl, 0);
     (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
     if (session != NULL)
-        (void)SSL_SESSION_set_time(session, 1);
+        set_time(session, 1);
 }
 
 static void throttle(struct prov_decision *decision, struct prov_err *err, const char *limit)

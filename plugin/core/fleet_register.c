@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "template.h"
@@ -44,8 +45,10 @@ static enum prov_rc digest(const struct prov_fleet *fleet, struct prov_id *out)
         add_counted(&text, sorted[i].value);
     }
     rc = text.rc;
+    ERR_set_mark();
     if (rc == PROV_OK && EVP_Digest(text.p, text.n, out->b, &n, EVP_sha256(), NULL) != 1)
         rc = PROV_ENOMEM;
+    ERR_pop_to_mark();
     prov_buf_release(&text);
     return rc;
 }

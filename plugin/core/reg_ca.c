@@ -68,9 +68,12 @@ static enum prov_rc template_check(struct prov_tx *tx, struct prov_span name)
 
 bool reg_subject_key(const X509_NAME *name, uint8_t out[static 4])
 {
+    unsigned long hash;
     int ok = 0;
-    const unsigned long hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
 
+    ERR_set_mark(); /* an error that stays would be taken for a later one's cause (ossl.h) */
+    hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
+    ERR_pop_to_mark();
     reg_be32((uint32_t)hash, out);
     return ok == 1;
 }

@@ -254,8 +254,9 @@ static enum prov_rc refuse_written(struct prov_tpl_eval *ev, const cJSON *value,
     err->line = place.line;
     err->col = place.col;
     n = strlen(err->path);
-    (void)snprintf(err->path + n, sizeof err->path - n, "%s%s", why->path[0] != '\0' ? "." : "",
-                   why->path);
+    if (why->path[0] != '\0' && n < sizeof err->path - 1)
+        err->path[n++] = '.';
+    (void)prov_span_copy(prov_span_str(why->path), err->path + n, sizeof err->path - n);
     return open ? PROV_OK : why->rc;
 }
 

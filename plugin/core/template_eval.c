@@ -1,5 +1,6 @@
 #include "template_priv.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "limits.h"
@@ -467,8 +468,12 @@ enum prov_rc prov_plan_policy_name(struct prov_span document,
     static const char digits[] = "0123456789ABCDEF";
     uint8_t sha1[PROV_PLAN_POLICY_NAME / 2];
     unsigned n = 0;
+    int ok;
 
-    if (EVP_Digest(document.p, document.n, sha1, &n, EVP_sha1(), NULL) != 1 || n != sizeof sha1)
+    ERR_set_mark();
+    ok = EVP_Digest(document.p, document.n, sha1, &n, EVP_sha1(), NULL);
+    ERR_pop_to_mark();
+    if (ok != 1 || n != sizeof sha1)
         return PROV_ENOMEM;
     for (size_t i = 0; i < sizeof sha1; i++) {
         out[2 * i] = digits[sha1[i] >> 4];

@@ -99,8 +99,14 @@ static const struct row rows[] = {
                  "does, and let it in when it comes again; or accept it at once." },
     { "first_connect_wait_ms", OPT_UINT, AT(first_connect_wait_ms), .lo = 10, .hi = 10000,
       .fallback = "1000",
-      .meaning = "With first_connect accept on Mosquitto 2.0: the longest that the broker waits "
-                 "for one registration, in milliseconds. Every client waits with it." },
+      .meaning = "With first_connect accept on Mosquitto 2.0, and for MQTT 5: the longest that the "
+                 "broker waits for one registration, in milliseconds. Every client waits with "
+                 "it." },
+    { "first_connect_activation_s", OPT_UINT, AT(first_connect_activation_s), .lo = 0, .hi = 300,
+      .fallback = "20",
+      .meaning = "With first_connect accept on Mosquitto 2.1: the longest that a new device's "
+                 "CONNECT waits for somebody to activate its certificate (JITR), in seconds; 0: "
+                 "it does not wait." },
     { "on_denied", OPT_CHOICE, AT(on_denied), .words = { "ignore", "disconnect" },
       .fallback = "ignore",
       .meaning = "A publish or subscription that the policy denies: ignore it, or disconnect the "

@@ -27,8 +27,10 @@ struct prov_conf {
     unsigned presence_events;    /* enum prov_presence_events */
     uint64_t worker_threads;
     uint64_t queue_limit;
-    uint64_t first_connect_wait_ms; /* with accept on Mosquitto 2.0: the longest the broker may
-                                       stand still */
+    uint64_t first_connect_wait_ms;      /* with accept on Mosquitto 2.0: the longest the broker may
+                                            stand still */
+    uint64_t first_connect_activation_s; /* with accept on 2.1: how long a CONNECT waits for its
+                                            certificate's activation; 0: it does not */
     uint64_t hook_timeout_ms;
     uint64_t hook_limit;
     char *hook_dir;        /* absolute */

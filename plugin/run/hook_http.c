@@ -8,6 +8,11 @@
 
 #define STATUS_OK 200
 
+/* CURLMOPT_QUICK_EXIT, which older headers do not have: where look-ups are made by threads that all
+ * transfers share (libcurl 8.22), this and not CURLOPT_QUICK_EXIT has the end not wait for them.
+ * Older libraries do not know it, and need it not. */
+#define MULTI_QUICK_EXIT ((CURLMoption)21)
+
 /* ---- what comes in ----------------------------------------------------------------------------
  */
 
@@ -136,6 +141,7 @@ static bool prepare(struct prov_hooks *hooks, const char **why)
     if (hooks->multi == NULL || hooks->headers == NULL)
         return false;
     (void)hooks->curl->multi_setopt(hooks->multi, CURLMOPT_MAXCONNECTS, MAX_IDLE);
+    (void)hooks->curl->multi_setopt(hooks->multi, MULTI_QUICK_EXIT, 1L);
     return true;
 }
 

@@ -223,7 +223,9 @@ static void first_connect_accept_lets_the_very_first_connection_in(void **state)
 
 static void accept_without_a_template_still_refuses(void **state)
 {
-    static const struct broker_opt opts[] = { { "first_connect", "accept" }, { NULL, NULL } };
+    static const struct broker_opt opts[] = { { "first_connect", "accept" },
+                                              { "first_connect_activation_s", "0" },
+                                              { NULL, NULL } };
     struct rig rig;
     struct pki_cert device;
     struct rig_link link;

@@ -47,6 +47,7 @@ static void check_settings(const struct prov_conf *conf)
     require(conf->worker_threads >= 1 && conf->worker_threads <= 64);
     require(conf->queue_limit >= 16 && conf->queue_limit <= 1000000);
     require(conf->first_connect_wait_ms >= 10 && conf->first_connect_wait_ms <= 10000);
+    require(conf->first_connect_activation_s <= 300);
     require(conf->session_resumption <= PROV_RESUMPTION_ON);
     require(conf->presence_events <= PROV_PRESENCE_ON);
     require(conf->hook_timeout_ms >= 100 && conf->hook_timeout_ms <= 60000);
@@ -74,6 +75,7 @@ static const struct {
     { "worker_threads", AT(worker_threads) },
     { "queue_limit", AT(queue_limit) },
     { "first_connect_wait_ms", AT(first_connect_wait_ms) },
+    { "first_connect_activation_s", AT(first_connect_activation_s) },
     { "hook_timeout_ms", AT(hook_timeout_ms) },
     { "hook_limit", AT(hook_limit) },
     { "sys_interval", AT(sys_interval) },

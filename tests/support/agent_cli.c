@@ -40,7 +40,7 @@ void agent_cli_write(struct agent_cli *a, const struct agent_cli_conf *conf)
     (void)fprintf(f,
                   "[device]\nclient_id = blank\nmethod = %s\ntemplate = %s\nstate_dir = state\n%s",
                   or_else(conf->method, "claim"), or_else(conf->template_name, FLEET_TEMPLATE),
-                  or_else(conf->device_lines, ""));
+                  or_else(conf->device_lines, "device_id = one\n"));
     if (!conf->no_claim)
         (void)fprintf(f, "[claim]\ncertificate = claim.crt\nkey = claim.key\nafter_use = keep\n");
     if (!conf->no_serial)

@@ -27,8 +27,8 @@ struct agent_cli_conf {
     const char *method, *host, *ca_file, *template_name, *serial;
     uint16_t port;
     bool no_claim, no_serial;
-    const char *lines; /* at its end: sections begin with their own line */
-    const char *device_lines;
+    const char *lines;        /* at its end: sections begin with their own line */
+    const char *device_lines; /* NULL: a device_id; not every machine that runs tests has one */
 };
 
 /* The rig is up, and the usual configuration is written. */

@@ -105,3 +105,10 @@ void alloc_count_openssl(bool on)
 {
     with_openssl = on;
 }
+
+bool alloc_openssl_tells(void)
+{
+    const unsigned long version = OpenSSL_version_num();
+
+    return version < 0x30400000 || version >= 0x30600000;
+}

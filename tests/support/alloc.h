@@ -30,5 +30,11 @@ void alloc_count_reset(void);
 
 /* This thread; off at first. */
 void alloc_count_openssl(bool on);
+/*
+ * Does OpenSSL say of every allocation of its own that failed that it was memory? In 3.5 (not in
+ * 3.0, nor in 3.6) some end as other errors, so that good input looks bad when memory is short, and
+ * in verifying an ECDSA signature one ends the program.
+ */
+bool alloc_openssl_tells(void);
 
 #endif

@@ -34,7 +34,8 @@
 
 struct broker {
     struct broker_files files;
-    struct port tls, plain;
+    struct port tls, plain, ws[BROKER_WS_MAX];
+    enum broker_ws ws_kinds[BROKER_WS_MAX];
     struct child child;
 };
 
@@ -178,11 +179,12 @@ static void sanitizer_options(const struct broker *b, const char *name, const ch
 static void spawn(struct broker *b, const char *asan_more)
 {
     const char *argv[WRAP_WORDS + 4];
-    char words[1024], asan[1024], ubsan[1024];
+    char words[1024], asan[1024], ubsan[1024], lsan[1024];
     const struct child_env env[] = {
         { "LD_PRELOAD", option_of("PROV_PRELOAD", NULL) },
         { "ASAN_OPTIONS", asan },
         { "UBSAN_OPTIONS", ubsan },
+        { "LSAN_OPTIONS", lsan },
         { NULL, NULL },
     };
     const int out = open(b->files.printed, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -193,6 +195,7 @@ static void spawn(struct broker *b, const char *asan_more)
     build_argv(argv, words, sizeof words, b->files.conf);
     sanitizer_options(b, "ASAN_OPTIONS", asan_more, asan, sizeof asan);
     sanitizer_options(b, "UBSAN_OPTIONS", "", ubsan, sizeof ubsan);
+    broker_conf_leaks(&b->files, b->ws[0].number != 0, lsan, sizeof lsan);
     started = child_start(
         &b->child,
         &(struct child_spec){ .argv = argv, .env = env, .in = -1, .out = out, .err = out });
@@ -227,6 +230,10 @@ static bool is_ready(struct broker *b, size_t mark)
 {
     if (!wait_for_log(b, mark, " running"))
         return false;
+    for (size_t i = 0; i < BROKER_WS_MAX; i++) {
+        if (b->ws[i].number != 0 && !answers(b->ws[i].number))
+            return false;
+    }
     return (b->tls.number == 0 || answers(b->tls.number)) &&
            (b->plain.number == 0 || answers(b->plain.number));
 }
@@ -249,6 +256,15 @@ static struct port take_port(void)
     return p;
 }
 
+static void write_conf(const struct broker *b, const struct broker_options *o)
+{
+    struct broker_ports ports = { .tls = b->tls.number, .plain = b->plain.number };
+
+    for (size_t i = 0; i < BROKER_WS_MAX; i++)
+        ports.ws[i] = b->ws[i].number;
+    broker_conf_write(&b->files, o, &ports);
+}
+
 static struct broker *broker_new(const struct broker_options *o)
 {
     struct broker *b = calloc(1, sizeof *b);
@@ -261,7 +277,11 @@ static struct broker *broker_new(const struct broker_options *o)
         b->tls = take_port();
     if (o->plain)
         b->plain = take_port();
-    broker_conf_write(&b->files, o, b->tls.number, b->plain.number);
+    for (size_t i = 0; i < BROKER_WS_MAX && o->ws[i] != BROKER_WS_NONE; i++) {
+        b->ws[i] = take_port();
+        b->ws_kinds[i] = o->ws[i];
+    }
+    write_conf(b, o);
     return b;
 }
 
@@ -270,6 +290,8 @@ static void discard(struct broker *b)
     child_kill(&b->child);
     port_give_back(&b->tls);
     port_give_back(&b->plain);
+    for (size_t i = 0; i < BROKER_WS_MAX; i++)
+        port_give_back(&b->ws[i]);
     free(b);
 }
 
@@ -300,7 +322,7 @@ void broker_restart(struct broker *b, const struct broker_options *options)
     if (b->child.pid != 0)
         fail_msg("the broker runs");
     if (options != NULL)
-        broker_conf_write(&b->files, options, b->tls.number, b->plain.number);
+        write_conf(b, options);
     spawn(b, "");
     if (is_ready(b, mark))
         return;
@@ -315,7 +337,8 @@ void broker_restart(struct broker *b, const struct broker_options *options)
 /* Whether our plugin has a part in a report, or nobody knows. */
 static bool is_about_plugin(const char *report)
 {
-    const char *name = strrchr(PROV_PLUGIN_PATH, '/') + 1;
+    const char *slash = strrchr(broker_plugin(), '/');
+    const char *name = slash == NULL ? broker_plugin() : slash + 1;
 
     return strstr(report, "LeakSanitizer") == NULL || strstr(report, name) != NULL;
 }
@@ -396,7 +419,7 @@ void broker_reload(struct broker *b, const struct broker_options *options)
     const size_t mark = broker_log_mark(b);
 
     if (options != NULL)
-        broker_conf_write(&b->files, options, b->tls.number, b->plain.number);
+        write_conf(b, options);
     send_signal(b, SIGHUP);
     broker_expect_log(b, mark, "Reloading config");
 }
@@ -450,6 +473,15 @@ uint16_t broker_tls_port(const struct broker *b)
 uint16_t broker_plain_port(const struct broker *b)
 {
     return b->plain.number;
+}
+
+uint16_t broker_ws_port(const struct broker *b, enum broker_ws kind)
+{
+    for (size_t i = 0; i < BROKER_WS_MAX; i++) {
+        if (b->ws_kinds[i] == kind)
+            return b->ws[i].number;
+    }
+    return 0;
 }
 
 pid_t broker_pid(const struct broker *b)

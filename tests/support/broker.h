@@ -3,9 +3,10 @@
  * its log, stopped with its exit status checked. It dies with the test.
  *
  * Every call fails the test (cmocka) when what it promises does not happen, with the broker's log
- * in the message. Which Mosquitto: the one CMake found, or $PROV_MOSQUITTO. $PROV_PRELOAD is
- * preloaded into it (sanitizer runtime and plugin); sanitizer reports then fail the test that stops
- * the broker. $PROV_BROKER_WRAP is a command to run it under, its path absolute, split at spaces.
+ * in the message. Which Mosquitto: the one CMake found, or $PROV_MOSQUITTO. Which plugin: the one
+ * that was built, or $PROV_PLUGIN. $PROV_PRELOAD is preloaded into it (sanitizer runtime and
+ * plugin); sanitizer reports then fail the test that stops the broker. $PROV_BROKER_WRAP is a
+ * command to run it under, its path absolute, split at spaces.
  */
 #ifndef SUPPORT_BROKER_H
 #define SUPPORT_BROKER_H
@@ -20,6 +21,15 @@
 struct broker_opt {
     const char *key, *value;
 };
+
+/* A listener for websockets. Mosquitto 2.0 wants an ordinary listener beside it. */
+enum broker_ws {
+    BROKER_WS_NONE,
+    BROKER_WS,      /* without TLS */
+    BROKER_WSS,     /* with the server's certificate, and without its clients' */
+    BROKER_WSS_CERT /* require_certificate true */
+};
+#define BROKER_WS_MAX 3
 
 /* Zeroed but for dir and server: one TLS listener without any cafile, no plugin, nothing kept. */
 struct broker_options {
@@ -37,10 +47,13 @@ struct broker_options {
     bool plain;
     const char *plain_lines;
 
+    enum broker_ws ws[BROKER_WS_MAX]; /* up to the first BROKER_WS_NONE */
+    const char *ws_lines;             /* further lines for each of these */
+
     const char *const *users; /* name, password, name, password, …, NULL; NULL: no password file */
     bool allow_anonymous;
 
-    bool plugin;                   /* load PROV_PLUGIN_PATH */
+    bool plugin;                   /* load the one that was built, or $PROV_PLUGIN */
     const struct broker_opt *opts; /* plugin_opt_<key> <value>, ended by a NULL key; NULL: none */
 
     const char *user;  /* who the broker becomes; NULL: root where the test is root's */
@@ -49,6 +62,10 @@ struct broker_options {
 };
 
 struct broker;
+
+/* Of the Mosquitto that is tested with: BROKER_VERSION(2, 0, 11). */
+#define BROKER_VERSION(major, minor, patch) ((major)*10000u + (minor)*100u + (patch))
+unsigned broker_version(void);
 
 /* Running, and listening on all its ports. */
 struct broker *broker_start(const struct broker_options *options);
@@ -75,6 +92,7 @@ void broker_reload(struct broker *b, const struct broker_options *options);
 /* 0 where there is no such listener. */
 uint16_t broker_tls_port(const struct broker *b);
 uint16_t broker_plain_port(const struct broker *b);
+uint16_t broker_ws_port(const struct broker *b, enum broker_ws kind); /* the first of this kind */
 pid_t broker_pid(const struct broker *b);
 
 /* ---- the log: lines since mark, a position in the file -----------------------------------------

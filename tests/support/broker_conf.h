@@ -15,9 +15,19 @@ struct broker_files {
 
 void broker_files_name(struct broker_files *f, const struct broker_options *o);
 
-/* Certificates, password file and configuration; ports are 0 where there is no such listener. Fails
- * the test when it cannot. */
+/* The plugin that is tested: the one that was built with the test, or $PROV_PLUGIN. */
+const char *broker_plugin(void);
+
+/* 0 where there is no such listener. */
+struct broker_ports {
+    uint16_t tls, plain, ws[BROKER_WS_MAX];
+};
+
+/* Certificates, password file and configuration. Fails the test when it cannot. */
 void broker_conf_write(const struct broker_files *f, const struct broker_options *o,
-                       uint16_t tls_port, uint16_t plain_port);
+                       const struct broker_ports *ports);
+
+/* LSAN_OPTIONS for a broker with or without websockets listeners, in out. */
+void broker_conf_leaks(const struct broker_files *f, bool ws, char *out, size_t cap);
 
 #endif

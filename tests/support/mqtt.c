@@ -36,7 +36,7 @@ struct mqtt *mqtt_start(const struct mqtt_options *options)
     c->wait_ms = o.wait_ms;
     c->messages_end = &c->messages;
     c->answers_end = &c->answers;
-    c->report.alert = c->report.connack = c->report.disconnect_reason = -1;
+    c->report.alert = c->report.connack = c->report.disconnect_reason = c->report.ws_close = -1;
     prov_buf_init(&c->connect, 1024 * 1024);
     mqtt_put_connect(&c->connect, &o);
     if (!mqtt_link_start(&c->link, &o, &c->report) || c->connect.rc != PROV_OK) {
@@ -380,6 +380,11 @@ void mqtt_submit_disconnect(struct mqtt *c, uint8_t reason)
 void mqtt_submit_raw(struct mqtt *c, struct prov_span bytes)
 {
     prov_buf_add(&c->link.out, bytes);
+}
+
+void mqtt_submit_frame(struct mqtt *c, enum ws_opcode opcode, struct prov_span payload)
+{
+    mqtt_link_frame(&c->link, opcode, payload);
 }
 
 /* ---- taking what came -------------------------------------------------------------------------

@@ -19,6 +19,7 @@
 #include <openssl/ssl.h>
 
 #include "core/base.h"
+#include "support/ws.h"
 
 /* ---- what to connect with ------------------------------------------------------------------- */
 
@@ -69,7 +70,8 @@ struct mqtt_options {
     uint16_t port;
     const char
         *source; /* the address to connect from, such as 127.0.0.5; NULL: the system's choice */
-    const struct mqtt_tls *tls; /* NULL: plain TCP */
+    const struct mqtt_tls *tls;  /* NULL: plain TCP */
+    const struct ws_options *ws; /* over a WebSocket; NULL: not */
     enum mqtt_version version;
     const char *client_id;
     const char *username;      /* NULL: no such flag in CONNECT */
@@ -114,7 +116,10 @@ struct mqtt_report {
     char assigned_id[64];  /* MQTT 5: the client id that the broker chose */
     int disconnect_reason; /* MQTT 5: of the broker's DISCONNECT; -1: none came */
     char reason_text[160]; /* MQTT 5: reason string of CONNACK or DISCONNECT */
-    char text[160];        /* what TLS or the parser complained about */
+    int ws_status;         /* of the HTTP answer to a WebSocket's request; 0: none came */
+    int ws_close;          /* of the server's close frame; -1: none came, or one without a code */
+    unsigned ws_pongs;
+    char text[160]; /* what TLS or the parser complained about */
 };
 
 struct mqtt;
@@ -188,6 +193,8 @@ void mqtt_submit_puback(struct mqtt *c, uint16_t id);
 void mqtt_submit_disconnect(struct mqtt *c, uint8_t reason);
 /* Any bytes at all, inside TLS where there is TLS. */
 void mqtt_submit_raw(struct mqtt *c, struct prov_span bytes);
+/* A whole WebSocket frame of any kind, behind what was submitted before. */
+void mqtt_submit_frame(struct mqtt *c, enum ws_opcode opcode, struct prov_span payload);
 
 /* ---- taking what came, without waiting ----------------------------------------------------------
  */

@@ -174,6 +174,10 @@ bool mqtt_link_start(struct mqtt_link *l, const struct mqtt_options *o, struct m
     prov_buf_init(&l->out, BUFFER_MAX);
     prov_buf_init(&l->in, BUFFER_MAX);
     prov_buf_init(&l->wire, BUFFER_MAX);
+    prov_buf_init(&l->ws_out, BUFFER_MAX);
+    l->on_ws = o->ws != NULL;
+    if (l->on_ws && !ws_start(&l->ws, o->ws, &l->ws_out))
+        return false;
     if (o->tls != NULL && !start_tls(l, o->tls))
         return false;
     return start_tcp(l, o);
@@ -189,6 +193,8 @@ void mqtt_link_release(struct mqtt_link *l)
     prov_buf_release(&l->out);
     prov_buf_release(&l->in);
     prov_buf_release(&l->wire);
+    prov_buf_release(&l->ws_out);
+    ws_release(&l->ws);
 }
 
 void mqtt_link_close(struct mqtt_link *l, enum mqtt_end why)
@@ -225,6 +231,18 @@ static void finish_connect(struct mqtt_link *l)
     l->open = l->ssl == NULL;
 }
 
+/* Where bytes from the peer go, once they are decrypted. */
+static struct prov_buf *arrivals(struct mqtt_link *l)
+{
+    return l->on_ws ? &l->ws.raw : &l->in;
+}
+
+/* Where bytes to the peer come from, before they are encrypted. */
+static struct prov_buf *departures(struct mqtt_link *l)
+{
+    return l->on_ws ? &l->ws_out : &l->out;
+}
+
 static void receive(struct mqtt_link *l)
 {
     uint8_t chunk[CHUNK];
@@ -241,7 +259,7 @@ static void receive(struct mqtt_link *l)
         if (n <= 0)
             l->eof = true;
         else if (l->ssl == NULL)
-            prov_buf_add(&l->in, prov_span(chunk, (size_t)n));
+            prov_buf_add(arrivals(l), prov_span(chunk, (size_t)n));
         else if (BIO_write(l->from_peer, chunk, (int)n) != n)
             l->broken = true;
     }
@@ -290,34 +308,64 @@ static void tls_decrypt(struct mqtt_link *l)
         ERR_clear_error();
         n = SSL_read(l->ssl, chunk, sizeof chunk);
         if (n > 0)
-            prov_buf_add(&l->in, prov_span(chunk, (size_t)n));
+            prov_buf_add(arrivals(l), prov_span(chunk, (size_t)n));
     } while (n > 0);
     tls_trouble(l, n);
 }
 
 static void tls_encrypt(struct mqtt_link *l)
 {
+    struct prov_buf *out = departures(l);
     int n;
 
-    if (l->out.n == 0)
+    if (out->n == 0)
         return;
     ERR_clear_error();
-    n = SSL_write(l->ssl, l->out.p, (int)l->out.n);
+    n = SSL_write(l->ssl, out->p, (int)out->n);
     if (n > 0)
-        mqtt_link_consume(&l->out, (size_t)n);
+        mqtt_link_consume(out, (size_t)n);
     else
         tls_trouble(l, n);
+}
+
+/* What waits in out becomes a message of the WebSocket, which has to stand. */
+static void wrap(struct mqtt_link *l)
+{
+    if (!l->on_ws || !l->ws.open || l->out.n == 0)
+        return;
+    ws_put(&l->ws, prov_buf_span(&l->out), &l->ws_out);
+    mqtt_link_consume(&l->out, l->out.n);
+}
+
+void mqtt_link_frame(struct mqtt_link *l, enum ws_opcode opcode, struct prov_span payload)
+{
+    wrap(l);
+    ws_put_frame(true, opcode, payload, &l->ws_out);
+}
+
+static void unwrap(struct mqtt_link *l)
+{
+    struct mqtt_report *r = l->report;
+
+    ws_take(&l->ws, &l->in, &l->ws_out);
+    r->ws_status = l->ws.status;
+    r->ws_close = l->ws.close_code;
+    r->ws_pongs = l->ws.pongs;
+    if (l->ws.bad)
+        (void)prov_span_copy(prov_span_str(l->ws.why), r->text, sizeof r->text);
 }
 
 /* Moves what is to be sent into wire. */
 static void stage(struct mqtt_link *l)
 {
+    struct prov_buf *out = departures(l);
     char *p;
     long n;
 
+    wrap(l);
     if (l->ssl == NULL) {
-        prov_buf_add(&l->wire, prov_buf_span(&l->out));
-        mqtt_link_consume(&l->out, l->out.n);
+        prov_buf_add(&l->wire, prov_buf_span(out));
+        mqtt_link_consume(out, out->n);
         return;
     }
     if (l->open && !l->broken)
@@ -351,12 +399,15 @@ static void flush(struct mqtt_link *l)
 
 static void conclude(struct mqtt_link *l)
 {
-    if (l->in.rc != PROV_OK || l->out.rc != PROV_OK || l->wire.rc != PROV_OK)
+    if (l->in.rc != PROV_OK || l->out.rc != PROV_OK || l->wire.rc != PROV_OK ||
+        l->ws_out.rc != PROV_OK || l->ws.raw.rc != PROV_OK)
         end(l, MQTT_END_OURS, ENOMEM);
     else if (l->report->alert != -1)
         end(l, MQTT_END_ALERT, 0);
     else if (l->broken)
         end(l, MQTT_END_TLS, 0);
+    else if (l->ws.bad)
+        end(l, MQTT_END_MALFORMED, 0);
     else if (l->eof)
         end(l, l->write_errno != 0 ? MQTT_END_RESET : MQTT_END_EOF, l->write_errno);
 }
@@ -372,6 +423,8 @@ void mqtt_link_step(struct mqtt_link *l)
         tls_handshake(l);
     if (l->ssl != NULL && l->open && !l->broken)
         tls_decrypt(l);
+    if (l->on_ws)
+        unwrap(l);
     stage(l);
     flush(l);
     conclude(l);
@@ -389,5 +442,6 @@ bool mqtt_link_wants_write(const struct mqtt_link *l)
 {
     if (!l->connected)
         return true;
-    return (l->wire.n != 0 && l->write_errno == 0) || (l->open && l->out.n != 0);
+    return (l->wire.n != 0 && l->write_errno == 0) ||
+           (l->open && (l->ws_out.n != 0 || (l->out.n != 0 && (!l->on_ws || l->ws.open))));
 }

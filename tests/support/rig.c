@@ -256,6 +256,7 @@ void rig_prepare(struct rig *rig, const struct rig_spec *spec)
         .persistence = spec->persistence,
         .lines = spec->lines,
     };
+    memcpy(rig->options.ws, spec->ws, sizeof spec->ws);
 }
 
 void rig_add_opt(struct rig *rig, const char *key, const char *value)
@@ -312,6 +313,19 @@ struct rig_link rig_link(const struct rig *rig, const struct pki_cert *device,
     link.tls.trust = rig->server.x509;
     link.options.port = broker_tls_port(rig->broker);
     link.options.client_id = client_id;
+    link.encrypted = true;
+    return link;
+}
+
+struct rig_link rig_ws_link(const struct rig *rig, enum broker_ws kind,
+                            const struct pki_cert *device, const char *client_id)
+{
+    static const struct ws_options ws = { 0 };
+    struct rig_link link = rig_link(rig, device, client_id);
+
+    link.options.port = broker_ws_port(rig->broker, kind);
+    link.options.ws = &ws;
+    link.encrypted = kind != BROKER_WS;
     return link;
 }
 

@@ -22,8 +22,9 @@ struct rig_spec {
     bool no_template;              /* the CA has no template */
     const struct broker_opt *opts; /* further plugin options, ended by a NULL key */
     bool persistence;
-    bool plain;               /* a second, plain listener… */
-    const char *const *users; /* …with a password file */
+    bool plain;                       /* a second, plain listener… */
+    const char *const *users;         /* …with a password file */
+    enum broker_ws ws[BROKER_WS_MAX]; /* listeners for websockets */
     const char *lines, *tls_lines;
     const X509 *const *cafile;
 };
@@ -96,9 +97,13 @@ struct pki_cert rig_device(const struct rig *rig, const char *cn);
 struct rig_link {
     struct mqtt_tls tls;
     struct mqtt_options options;
+    bool encrypted; /* options.tls is to point at tls */
 };
 struct rig_link rig_link(const struct rig *rig, const struct pki_cert *device,
                          const char *client_id);
+/* Over a websocket, to the listener of this kind. */
+struct rig_link rig_ws_link(const struct rig *rig, enum broker_ws kind,
+                            const struct pki_cert *device, const char *client_id);
 
 /* First contact to session: dropped, provisioned, in. */
 struct mqtt *rig_join(struct rig *rig, const struct pki_cert *device, const char *client_id);

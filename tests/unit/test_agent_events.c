@@ -110,7 +110,7 @@ static void what_means_nothing_changes_nothing(void **state)
         for (size_t d = 0; d < COUNT(disturb); d++) {
             struct play *p = play_begin(&play_scenes[i]);
 
-            for (unsigned move = 0; !play_settled(p); move++) {
+            while (!play_settled(p)) {
                 disturb[d](p);
                 (void)play_step(p);
             }

@@ -11,7 +11,7 @@
 #define T0 INT64_C(1000000)
 #define KEY(text) PROV_LIT(text)
 
-static const uint8_t secret[16] = "sixteen bytes...";
+static const uint8_t secret[16] = { 's', 'i', 'x', 't', 'e', 'e', 'n' };
 
 static struct prov_buckets *make(uint32_t per_s, uint32_t burst, uint32_t keys)
 {
@@ -240,7 +240,8 @@ static void about_as_many_keys_are_told_apart_as_were_asked_for(void **state)
 /* Which keys crowd each other out depends on the secret. */
 static void secret_decides_which_keys_share_a_place(void **state)
 {
-    static const uint8_t secrets[2][16] = { "one secret......", "another secret.." };
+    static const uint8_t secrets[2][16] = { { 'o', 'n', 'e' },
+                                            { 'a', 'n', 'o', 't', 'h', 'e', 'r' } };
     const struct prov_buckets_conf conf = { 1, 1, 64 };
     bool seen[2][200];
     (void)state;

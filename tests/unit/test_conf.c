@@ -48,6 +48,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_null(conf.region);
     assert_int_equal(conf.first_connect, PROV_FIRST_DROP);
     assert_int_equal(conf.first_connect_wait_ms, 1000);
+    assert_int_equal(conf.first_connect_activation_s, 20);
     assert_int_equal(conf.on_denied, PROV_DENIED_IGNORE);
     assert_int_equal(conf.other_clients, PROV_OTHERS_DEFER);
     assert_int_equal(conf.session_resumption, PROV_RESUMPTION_OFF);
@@ -79,6 +80,7 @@ static void every_option_reaches_its_field_and_no_other(void **state)
         { "other_clients", "allow" },
         { "on_denied", "disconnect" },
         { "first_connect_wait_ms", "10" },
+        { "first_connect_activation_s", "7" },
         { "first_connect", "accept" },
         { "region", "eu-west-1" },
         { "account_id", "123456789012" },
@@ -109,6 +111,7 @@ static void every_option_reaches_its_field_and_no_other(void **state)
     assert_string_equal(conf.region, "eu-west-1");
     assert_int_equal(conf.first_connect, PROV_FIRST_ACCEPT);
     assert_int_equal(conf.first_connect_wait_ms, 10);
+    assert_int_equal(conf.first_connect_activation_s, 7);
     assert_int_equal(conf.on_denied, PROV_DENIED_DISCONNECT);
     assert_int_equal(conf.other_clients, PROV_OTHERS_ALLOW);
     assert_int_equal(conf.session_resumption, PROV_RESUMPTION_ON);
@@ -143,6 +146,8 @@ static void good_values_are_taken(void **state)
         { "first_connect", "accept" },
         { "first_connect_wait_ms", "10" },
         { "first_connect_wait_ms", "10000" },
+        { "first_connect_activation_s", "0" },
+        { "first_connect_activation_s", "300" },
         { "on_denied", "ignore" },
         { "on_denied", "disconnect" },
         { "other_clients", "defer" },
@@ -207,6 +212,7 @@ static void bad_values_are_refused_with_key_value_range_and_default(void **state
         { "queue_limit", "1000001", "1000001", "expected 16 to 1000000 (default 10000)" },
         { "first_connect_wait_ms", "9", "9", "expected 10 to 10000 (default 1000)" },
         { "first_connect_wait_ms", "10001", "10001", "expected 10 to 10000 (default 1000)" },
+        { "first_connect_activation_s", "301", "301", "expected 0 to 300 (default 20)" },
         { "first_connect", "Drop", "Drop", "expected drop|accept (default drop)" },
         { "first_connect", "", "\"\"", "expected drop|accept (default drop)" },
         { "first_connect", "drop|accept", "drop|accept", "expected drop|accept (default drop)" },
@@ -429,6 +435,7 @@ static void description_lists_every_option_once_with_a_default_that_loads(void *
         "region",
         "first_connect",
         "first_connect_wait_ms",
+        "first_connect_activation_s",
         "on_denied",
         "other_clients",
         "session_resumption",
