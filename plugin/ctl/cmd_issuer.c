@@ -1,20 +1,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <openssl/bio.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "core/doc.h"
 #include "core/ident.h"
 #include "issuer.h"
-#include "new_file.h"
+#include "key_files.h"
 #include "nouns.h"
 #include "run/signer.h"
-
-#define DEFAULT_DAYS 7300
 
 /* Certificate and key: in the store's directory, or as --cert and --key name them. */
 struct place {
@@ -150,24 +145,16 @@ static enum prov_key_type key_type(const struct ctl *ctl)
 /* --name, or the registry's. */
 static enum prov_rc put_name(struct ctl *ctl, struct prov_buf *name)
 {
-    struct prov_settings settings;
-    enum prov_rc rc;
-
     prov_buf_init(name, 256);
-    if (ctl_has(&ctl->args, OPT_NAME)) {
-        prov_buf_add(name, ctl_value(ctl, OPT_NAME));
-        return name->rc == PROV_ETOOBIG ? ctl_usage(ctl, "--name: no name is that long") : name->rc;
-    }
-    rc = prov_settings_get(&ctl->tx, &settings);
-    if (rc != PROV_OK)
-        return rc;
-    prov_buf_addf(name, "Provisioning CA %s %s", settings.account_id, settings.region);
-    return name->rc;
+    if (!ctl_has(&ctl->args, OPT_NAME))
+        return ctl_issuer_name(ctl, name);
+    prov_buf_add(name, ctl_value(ctl, OPT_NAME));
+    return name->rc == PROV_ETOOBIG ? ctl_usage(ctl, "--name: no name is that long") : name->rc;
 }
 
 static enum prov_rc make(struct ctl *ctl, EVP_PKEY **key, X509 **cert)
 {
-    const uint32_t days = ctl_number(&ctl->args, OPT_DAYS, DEFAULT_DAYS);
+    const uint32_t days = ctl_number(&ctl->args, OPT_DAYS, CTL_ISSUER_DAYS);
     int64_t not_before_s, not_after_s;
     struct prov_buf name;
     enum prov_rc rc;
@@ -182,47 +169,6 @@ static enum prov_rc make(struct ctl *ctl, EVP_PKEY **key, X509 **cert)
         rc = prov_issuer_make(key_type(ctl), prov_buf_span(&name), not_before_s, not_after_s, key,
                               cert, &ctl->err);
     prov_buf_release(&name);
-    return rc;
-}
-
-/* bio keeps the text, in memory that is wiped when it is freed. */
-static enum prov_rc key_text(struct ctl *ctl, EVP_PKEY *key, BIO **bio, struct prov_span *text)
-{
-    char *p = NULL;
-    long n;
-
-    *bio = BIO_new(BIO_s_secmem());
-    if (*bio == NULL || PEM_write_bio_PKCS8PrivateKey(*bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
-        ERR_clear_error();
-        return prov_nomem(&ctl->err);
-    }
-    n = BIO_get_mem_data(*bio, &p);
-    *text = prov_span(p, (size_t)n);
-    return PROV_OK;
-}
-
-/* The key first: a certificate alone would seem to be an issuer. */
-static enum prov_rc write_files(struct ctl *ctl, struct place *place, EVP_PKEY *key, X509 *cert)
-{
-    struct ctl_new_file files[2];
-    struct prov_buf pem;
-    BIO *bio = NULL;
-    enum prov_rc rc;
-
-    prov_buf_init(&pem, PROV_MAX_CERT_PEM);
-    rc = prov_ident_encode_pem(cert, &pem);
-    if (rc == PROV_OK)
-        rc = key_text(ctl, key, &bio, &place->files[1].bytes);
-    if (rc == PROV_OK) {
-        place->files[0].bytes = prov_buf_span(&pem);
-        place->files[0].mode = 0644;
-        place->files[1].mode = 0600;
-        files[0] = place->files[1];
-        files[1] = place->files[0];
-        rc = ctl_new_files(ctl, files, PROV_COUNT(files));
-    }
-    BIO_free(bio);
-    prov_buf_release(&pem);
     return rc;
 }
 
@@ -241,7 +187,7 @@ static enum prov_rc issuer_create(struct ctl *ctl)
     if (rc == PROV_OK)
         rc = make(ctl, &key, &cert);
     if (rc == PROV_OK)
-        rc = write_files(ctl, &place, key, cert);
+        rc = ctl_key_files(ctl, &place.files[0], &place.files[1], key, cert);
     if (rc == PROV_ECONFLICT)
         ctl_hint(ctl, "`provctl issuer show` tells what is there; to begin anew, move both files "
                       "away");

@@ -4,7 +4,6 @@
 
 #include "remote.h"
 
-#define DEFAULT_DB "/var/lib/mosquitto/provisioning"
 #define DEFAULT_TIMEOUT_S 10
 #define MAX_TIMEOUT_S 3600
 #define MAX_PASSWORD 4096
@@ -62,12 +61,12 @@ enum prov_rc ctl_choose(struct ctl *ctl)
     ctl->url = db != NULL ? NULL : url != NULL ? url : env("PROVCTL_URL");
     ctl->db = db != NULL ? db : env("PROVCTL_DB");
     if (ctl->db == NULL)
-        ctl->db = DEFAULT_DB;
+        ctl->db = CTL_DEFAULT_DB;
     if (access == CTL_NO_STORE)
         return PROV_OK;
     if (ctl->url == NULL)
         return refuse_connection(ctl);
-    if (access == CTL_STORE_READ || access == CTL_STORE_WRITE)
+    if (access == CTL_STORE_READ || access == CTL_STORE_WRITE || access == CTL_STORE_LATER)
         return refuse_broker(ctl);
     return refuse_issuer(ctl);
 }

@@ -4,6 +4,9 @@
 
 #include "ctl.h"
 
+/* The store when nobody says. */
+#define CTL_DEFAULT_DB "/var/lib/mosquitto/provisioning"
+
 /*
  * Sets ctl->url or ctl->db, by the command line and then by the environment, and checks that what
  * was given goes together. A command that works on the store alone is refused for a broker. Errors

@@ -66,7 +66,9 @@ enum prov_rc ctl_begin_write(struct ctl *ctl)
 
 static bool writes(const struct ctl *ctl)
 {
-    return ctl->args.verb->access == CTL_WRITE || ctl->args.verb->access == CTL_STORE_WRITE;
+    const enum ctl_access access = ctl->args.verb->access;
+
+    return access == CTL_WRITE || access == CTL_STORE_WRITE || access == CTL_STORE_LATER;
 }
 
 enum prov_rc ctl_end(struct ctl *ctl)
@@ -82,7 +84,7 @@ enum prov_rc ctl_end(struct ctl *ctl)
     return PROV_OK;
 }
 
-static bool store_is_there(const char *dir)
+bool ctl_is_store(const char *dir)
 {
     char path[4096];
     struct stat st;
@@ -91,15 +93,14 @@ static bool store_is_there(const char *dir)
     return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0;
 }
 
-static enum prov_rc open_store(struct ctl *ctl)
+static enum prov_rc open_store(struct ctl *ctl, bool write)
 {
-    const bool write = writes(ctl);
     const struct prov_store_lmdb_opts opts = {
         .dir = ctl->db,
         .create = write,
         .read_only = !write,
     };
-    const bool new_store = write && !store_is_there(ctl->db);
+    const bool new_store = write && !ctl_is_store(ctl->db);
     enum prov_rc rc;
 
     rc = prov_store_lmdb_open(&opts, &prov_registry_schema, &ctl->store, &ctl->err);
@@ -111,6 +112,21 @@ static enum prov_rc open_store(struct ctl *ctl)
     return PROV_OK;
 }
 
+enum prov_rc ctl_open(struct ctl *ctl, enum prov_txn_kind kind)
+{
+    const enum prov_rc rc = open_store(ctl, kind == PROV_TXN_WRITE);
+
+    return rc == PROV_OK ? begin(ctl, kind) : rc;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+    prov_txn_abort(ctl->tx.txn);
+    ctl->tx.txn = NULL;
+    prov_store_free(ctl->store);
+    ctl->store = NULL;
+}
+
 /* ---- running ----------------------------------------------------------------------------------
  */
 
@@ -120,8 +136,8 @@ static enum prov_rc run_verb(struct ctl *ctl)
     enum prov_rc rc;
 
     rc = ctl_choose(ctl);
-    if (rc == PROV_OK && verb->access != CTL_NO_STORE)
-        rc = ctl->url != NULL ? ctl_connect(ctl) : open_store(ctl);
+    if (rc == PROV_OK && verb->access != CTL_NO_STORE && verb->access != CTL_STORE_LATER)
+        rc = ctl->url != NULL ? ctl_connect(ctl) : open_store(ctl, writes(ctl));
     if (rc == PROV_OK && ctl->store != NULL)
         rc = begin(ctl, writes(ctl) ? PROV_TXN_WRITE : PROV_TXN_READ);
     if (rc == PROV_OK)

@@ -95,6 +95,13 @@ PROV_MUST_USE enum prov_rc ctl_flush(struct ctl *ctl);
 /* ---- transactions -----------------------------------------------------------------------------
  */
 
+/* For a verb of CTL_STORE_LATER: opens the store, which writing makes if need be, and begins a
+ * transaction. It may be closed, which gives up what was not ended, and opened again. */
+PROV_MUST_USE enum prov_rc ctl_open(struct ctl *ctl, enum prov_txn_kind kind);
+void ctl_close(struct ctl *ctl);
+/* Is there one in this directory? */
+bool ctl_is_store(const char *dir);
+
 /* Ends the transaction for good: commits a write, ends a read. Spans out of the store die. */
 PROV_MUST_USE enum prov_rc ctl_end(struct ctl *ctl);
 /* Begins another one; nothing to do for a broker. A write transaction is for verbs that write. */

@@ -148,7 +148,7 @@ static void help_noun(const struct ctl_noun *noun, size_t width, struct prov_buf
 
 static const char first_hour[] =
     "\nA first hour:\n"
-    "  provctl init                                   a store, and the lines for mosquitto.conf\n"
+    "  sudo provctl init                              all of it, question by question; or:\n"
     "  provctl policy create device policy.json       what devices may do\n"
     "  provctl template create sensors template.json --type JITP\n"
     "                                                 what happens when one first connects\n"

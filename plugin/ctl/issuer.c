@@ -29,3 +29,14 @@ enum prov_rc ctl_issuing(struct ctl *ctl, const struct prov_issuing **out)
     *out = ctl->issuing;
     return rc == PROV_ENOMEM ? prov_nomem(&ctl->err) : rc;
 }
+
+enum prov_rc ctl_issuer_name(struct ctl *ctl, struct prov_buf *out)
+{
+    struct prov_settings settings;
+    const enum prov_rc rc = prov_settings_get(&ctl->tx, &settings);
+
+    if (rc != PROV_OK)
+        return rc;
+    prov_buf_addf(out, "Provisioning CA %s %s", settings.account_id, settings.region);
+    return out->rc;
+}

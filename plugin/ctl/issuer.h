@@ -19,6 +19,11 @@ PROV_MUST_USE enum prov_rc ctl_issuing(struct ctl *ctl, const struct prov_issuin
         OPT_ISSUER_KEY, "FILE", "its key, or a pkcs11: URI; on the store only", NULL, false        \
     }
 
+/* What an issuer that is made here is called when nobody says: by the registry's account and
+ * region, in the transaction. How long it is good for. */
+PROV_MUST_USE enum prov_rc ctl_issuer_name(struct ctl *ctl, struct prov_buf *out);
+#define CTL_ISSUER_DAYS 7300
+
 /* For --key-type. */
 extern const char *const ctl_key_types[];
 

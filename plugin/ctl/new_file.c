@@ -66,13 +66,21 @@ static bool put(int fd, struct prov_span bytes)
     return true;
 }
 
-static bool fill(int fd, const struct ctl_new_file *file, const char *dir)
+static bool give(int fd, const struct ctl_owner *owner, const char *dir)
 {
     struct stat st;
 
-    if (geteuid() == 0 && (stat(dir, &st) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0))
-        return false;
-    return fchmod(fd, file->mode) == 0 && put(fd, file->bytes) && fsync(fd) == 0;
+    if (geteuid() != 0)
+        return true;
+    if (owner != NULL)
+        return fchown(fd, owner->uid, owner->gid) == 0;
+    return stat(dir, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0;
+}
+
+static bool fill(int fd, const struct ctl_new_file *file, const char *dir)
+{
+    return give(fd, file->owner, dir) && fchmod(fd, file->mode) == 0 && put(fd, file->bytes) &&
+           fsync(fd) == 0;
 }
 
 /* Not over what is there: file systems that cannot say that of a rename can of a link. */

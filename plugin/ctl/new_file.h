@@ -9,10 +9,16 @@
 
 #include "ctl.h"
 
+struct ctl_owner {
+    uid_t uid;
+    gid_t gid;
+};
+
 struct ctl_new_file {
     char path[4096];
     mode_t mode;
     struct prov_span bytes;
+    const struct ctl_owner *owner; /* when root makes it; NULL: that of the directory */
 };
 
 /* DIR/NAME into file->path. An error of the command line when that is too long. */
@@ -23,7 +29,8 @@ PROV_MUST_USE enum prov_rc ctl_new_file_at(struct ctl *ctl, struct ctl_new_file 
 PROV_MUST_USE enum prov_rc ctl_new_file_dir(struct ctl *ctl, const char *dir);
 
 /*
- * Makes all of them, or none. What root makes gets the owner of the directory that it is made in.
+ * Makes all of them, or none. What root makes gets the owner of the directory that it is made in,
+ * unless it says whose it is to be.
  * PROV_ECONFLICT: one is there already; PROV_ESTORE: one cannot be written.
  */
 PROV_MUST_USE enum prov_rc ctl_new_files(struct ctl *ctl, const struct ctl_new_file *files,

@@ -347,7 +347,7 @@ static void check_page(void *ctx, const struct ctl_noun *noun, const struct ctl_
     const size_t n = strcspn(line, "\n");
 
     for (const struct ctl_option *o = verb->options; o != NULL && o->help != NULL; o++) {
-        char option[64], copy[512];
+        char option[64], copy[1024];
 
         (void)snprintf(option, sizeof option, "--%s", ctl_opt_name(o->id));
         assert_true(prov_span_copy(prov_span(line, n), copy, sizeof copy));
@@ -396,6 +396,9 @@ static void completion_offers_what_may_come_next(void **state)
         { { "claim", "allow", "x", "y", "z", "--f" }, "--file\n" },
         { { "issuer", "create", "--key-type", "" }, "ec-p256\nrsa2048\n" },
         { { "cert", "create", "--csr", "" }, "@file\n" },
+        { { "init", "--server-" }, "--server-cert\n--server-key\n--server-name\n" },
+        { { "init", "--devices", "f" }, "factory\n" },
+        { { "init", "--templates", "" }, "@dir\n" },
         { { "--db", "" }, "@dir\n" },
         { { "thing", "show", "" }, "lamp-1\nlamp-2\nzebra\n" },
         { { "thing", "show", "lamp-" }, "lamp-1\nlamp-2\n" },
