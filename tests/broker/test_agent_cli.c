@@ -409,6 +409,26 @@ static void a_claim_that_cannot_be_used_is_refused(void **state)
     pki_free(&other);
 }
 
+/* It was used, or it will fail when an identity has to be asked for again. */
+static void with_an_identity_only_a_claim_that_is_there_can_be_wrong(void **state)
+{
+    struct agent_cli *a = *state;
+    char path[TMP_PATH_MAX];
+    struct run_result r;
+
+    agent_cli_expect(a, EXIT_DONE, "provision");
+    assert_int_equal(unlink(agent_cli_path(a, "claim.crt", path)), 0);
+    agent_cli_do(a, NULL, &r, "provision");
+    assert_int_equal(r.status, EXIT_DONE);
+    assert_non_null(strstr(r.err, "level=warning event=claim"));
+    run_release(&r);
+    assert_int_equal(unlink(agent_cli_path(a, "claim.key", path)), 0);
+    agent_cli_do(a, NULL, &r, "provision");
+    assert_int_equal(r.status, EXIT_DONE);
+    assert_null(strstr(r.err, "event=claim"));
+    run_release(&r);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, agent_cli_set_up, agent_cli_tear_down)
 
 int main(void)
@@ -428,6 +448,7 @@ int main(void)
         TEST(a_wrong_command_line_says_what_would_be_right),
         TEST(an_injected_claim_is_stored_for_the_next_agent),
         TEST(a_claim_that_cannot_be_used_is_refused),
+        TEST(with_an_identity_only_a_claim_that_is_there_can_be_wrong),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

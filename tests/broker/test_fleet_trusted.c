@@ -17,17 +17,6 @@
 
 enum { NOT_AUTHORIZED = 0x87 };
 
-static void *read_pem(const char *pem, bool key)
-{
-    BIO *in = BIO_new_mem_buf(pem, -1);
-    void *read = key ? (void *)PEM_read_bio_PrivateKey(in, NULL, NULL, NULL)
-                     : (void *)PEM_read_bio_X509(in, NULL, NULL, NULL);
-
-    BIO_free(in);
-    assert_non_null(read);
-    return read;
-}
-
 static void check_trusted(struct fleet_rig *f, const struct pki_cert *claim, const char *serial)
 {
     const struct prov_id id = fleet_id(claim->x509);
@@ -78,9 +67,7 @@ static void trusted_user_s_claim_is_for_its_template_alone_and_in_no_list(void *
     one = operator_call(op, "{\"command\":\"createProvisioningClaim\",\"templateName\":\"fleet\","
                             "\"keyType\":\"ec-p256\"}");
     data = cJSON_GetObjectItemCaseSensitive(one, "data");
-    claim.x509 = read_pem(operator_text(data, "certificatePem"), false);
-    claim.key = read_pem(
-        operator_text(cJSON_GetObjectItemCaseSensitive(data, "keyPair"), "PrivateKey"), true);
+    claim = operator_claim(data);
     check_trusted(&f, &claim, "1");
     cJSON_Delete(one);
     pki_free(&claim);
@@ -97,9 +84,7 @@ static void trusted_user_s_claim_is_for_its_template_alone_and_in_no_list(void *
     if (r.status != 0)
         fail_msg("provctl claim create: %s", r.err);
     assert_int_equal(prov_json_parse(prov_span_str(r.out), 1u << 20, &doc, NULL), PROV_OK);
-    claim.x509 = read_pem(operator_text(doc, "certificatePem"), false);
-    claim.key = read_pem(
-        operator_text(cJSON_GetObjectItemCaseSensitive(doc, "keyPair"), "PrivateKey"), true);
+    claim = operator_claim(doc);
     check_trusted(&f, &claim, "2");
     cJSON_Delete(doc);
     run_release(&r);

@@ -44,17 +44,6 @@ static void claim_provisions_over_a_websocket(void **state)
     fleet_down(&f);
 }
 
-static void *read_pem(const char *pem, bool key)
-{
-    BIO *in = BIO_new_mem_buf(pem, -1);
-    void *read = key ? (void *)PEM_read_bio_PrivateKey(in, NULL, NULL, NULL)
-                     : (void *)PEM_read_bio_X509(in, NULL, NULL, NULL);
-
-    BIO_free(in);
-    assert_non_null(read);
-    return read;
-}
-
 /* An installer's browser asks for a claim with a password; what it is given then provisions. */
 static void trusted_user_gets_a_claim_in_the_browser(void **state)
 {
@@ -83,9 +72,7 @@ static void trusted_user_gets_a_claim_in_the_browser(void **state)
         one = operator_call(op, "{\"command\":\"createProvisioningClaim\",\"templateName\":"
                                 "\"fleet\",\"keyType\":\"ec-p256\"}");
         data = cJSON_GetObjectItemCaseSensitive(one, "data");
-        claim.x509 = read_pem(operator_text(data, "certificatePem"), false);
-        claim.key = read_pem(
-            operator_text(cJSON_GetObjectItemCaseSensitive(data, "keyPair"), "PrivateKey"), true);
+        claim = operator_claim(data);
         cJSON_Delete(one);
         link = rig_ws_link(&f.rig, BROKER_WSS_CERT, &claim, "installer's phone");
         c = ws_in(&link);

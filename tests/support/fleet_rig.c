@@ -339,23 +339,6 @@ struct mqtt *fleet_claim(const struct fleet_rig *f, const char *client_id)
     return fleet_connect(f, &f->claim, client_id);
 }
 
-static void *read_pem(const char *pem, bool key)
-{
-    BIO *in = BIO_new_mem_buf(pem, -1);
-    void *read;
-
-    assert_non_null(in);
-    if (key)
-        read = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
-    else
-        read = PEM_read_bio_X509(in, NULL, NULL, NULL);
-    assert_true(BIO_eof(in)); /* nothing follows it */
-    BIO_free(in);
-    if (read == NULL)
-        fail_msg("no PEM: %s", pem);
-    return read;
-}
-
 struct fleet_device fleet_take_device(const struct fleet_answer *answer, EVP_PKEY *key)
 {
     struct fleet_device d = { 0 };
@@ -368,10 +351,10 @@ struct fleet_device fleet_take_device(const struct fleet_answer *answer, EVP_PKE
     token = fleet_text(answer, "certificateOwnershipToken");
     assert_int_equal(strlen(token), PROV_TOKEN_LEN);
     memcpy(d.token, token, sizeof d.token);
-    d.cert.x509 = read_pem(fleet_text(answer, "certificatePem"), false);
+    d.cert.x509 = pki_from_pem(fleet_text(answer, "certificatePem"));
     if (key != NULL)
         assert_int_equal(EVP_PKEY_up_ref(key), 1);
-    d.cert.key = key != NULL ? key : read_pem(fleet_text(answer, "privateKey"), true);
+    d.cert.key = key != NULL ? key : pki_key_from_pem(fleet_text(answer, "privateKey"));
     assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(d.cert.x509), d.cert.key), 1);
     d.id = fleet_id(d.cert.x509);
     prov_id_hex(&d.id, hex);

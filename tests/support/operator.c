@@ -143,3 +143,13 @@ const char *operator_text(const cJSON *from, const char *key)
         fail_msg("no text \"%s\" in %s", key, cJSON_PrintUnformatted(from));
     return item->valuestring;
 }
+
+struct pki_cert operator_claim(const cJSON *from)
+{
+    const cJSON *pair = cJSON_GetObjectItemCaseSensitive(from, "keyPair");
+
+    return (struct pki_cert){
+        .x509 = pki_from_pem(operator_text(from, "certificatePem")),
+        .key = pki_key_from_pem(operator_text(pair, "PrivateKey")),
+    };
+}

@@ -38,5 +38,7 @@ PROV_PRINTF(2, 3) void operator_do(struct mqtt *c, const char *command, ...);
 
 /* A text of an answer's or event's member; fails when it is none. */
 const char *operator_text(const cJSON *from, const char *key);
+/* The claim of CreateProvisioningClaim's answer; pki_free. */
+struct pki_cert operator_claim(const cJSON *from);
 
 #endif

@@ -395,6 +395,26 @@ char *pki_key_pem(const EVP_PKEY *key)
     return bio_text(bio, PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
 }
 
+X509 *pki_from_pem(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+    need(cert != NULL && BIO_eof(bio), "read one certificate in PEM");
+    BIO_free(bio);
+    return cert;
+}
+
+EVP_PKEY *pki_key_from_pem(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+
+    need(key != NULL && BIO_eof(bio), "read one key in PEM");
+    BIO_free(bio);
+    return key;
+}
+
 static void write_file(const char *dir, const char *name, const char *suffix, unsigned mode,
                        const char *text, const char *more)
 {

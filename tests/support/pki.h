@@ -94,6 +94,9 @@ uint8_t *pki_der(const X509 *cert, size_t *n);
 /* PEM as C strings; the caller frees with free(). */
 char *pki_pem(const X509 *cert);
 char *pki_key_pem(const EVP_PKEY *key); /* PKCS#8 */
+/* The one that this PEM is, with nothing after it; anything else ends the program. */
+X509 *pki_from_pem(const char *pem);
+EVP_PKEY *pki_key_from_pem(const char *pem);
 
 /* DIR/NAME.crt (the certificate, then chain when it is not NULL) and DIR/NAME.key (mode 0600). */
 void pki_write(const char *dir, const char *name, const struct pki_cert *cert, const X509 *chain);

@@ -57,17 +57,6 @@ static X509 *answered_cert(const char *path)
     return cert;
 }
 
-static EVP_PKEY *answered_key(const char *path)
-{
-    const char *pem = text_of(path);
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-
-    BIO_free(bio);
-    assert_non_null(key);
-    return key;
-}
-
 static struct prov_cert recorded(struct reg *r, const char *path)
 {
     struct prov_cert cert;
@@ -93,7 +82,7 @@ static void claim_is_a_certificate_and_its_key_for_five_minutes(void **state)
     ask_keys("keyPair", "PublicKey PrivateKey");
     ask_number("expiration", REG_T0 + 300);
     x509 = answered_cert("certificatePem");
-    key = answered_key("keyPair.PrivateKey");
+    key = pki_key_from_pem(text_of("keyPair.PrivateKey"));
     assert_int_equal(X509_check_private_key(x509, key), 1);
     assert_true(EVP_PKEY_is_a(key, "EC"));
     assert_true(prov_cert_signed_by(x509, w.ca.x509));
@@ -151,7 +140,7 @@ static void kind_of_key_is_the_issuers_or_what_is_asked_for(void **state)
     EVP_PKEY *key;
 
     ask_ok(w.r, "createProvisioningClaim", "{'templateName':'fleet','keyType':'rsa2048'}");
-    key = answered_key("keyPair.PrivateKey");
+    key = pki_key_from_pem(text_of("keyPair.PrivateKey"));
     assert_true(EVP_PKEY_is_a(key, "RSA"));
     EVP_PKEY_free(key);
     ask_refused(w.r, "createProvisioningClaim", PROV_EINVAL, INVALID,
@@ -179,7 +168,7 @@ static void keys_and_certificate_are_made_and_registered(void **state)
     assert_true(prov_id_is_zero(&cert.ca_id));
     assert_int_equal(cert.not_after_s, REG_T0 + INT64_C(365) * 86400);
     x509 = answered_cert("certificatePem");
-    key = answered_key("keyPair.PrivateKey");
+    key = pki_key_from_pem(text_of("keyPair.PrivateKey"));
     assert_int_equal(X509_check_private_key(x509, key), 1);
     EVP_PKEY_free(key);
     X509_free(x509);

@@ -20,30 +20,10 @@ static struct prov_fleet *ask_csr(struct scene *s)
                         });
 }
 
-static EVP_PKEY *read_key(const char *pem)
-{
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-
-    BIO_free(bio);
-    assert_non_null(key);
-    return key;
-}
-
-static X509 *read_cert(const char *pem)
-{
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-
-    BIO_free(bio);
-    assert_non_null(cert);
-    return cert;
-}
-
 /* Is the answer about the certificate that the registry has? */
 static X509 *check_answer(struct scene *s, const struct prov_fleet *fleet, const cJSON *answer)
 {
-    X509 *cert = read_cert(scene_text(answer, "certificatePem"));
+    X509 *cert = pki_from_pem(scene_text(answer, "certificatePem"));
     char hex[PROV_ID_HEX + 1];
     struct prov_id id;
 
@@ -92,7 +72,7 @@ static void keys_are_made_and_certified(void **state)
         answer = scene_answer(fleet);
         assert_int_equal(cJSON_GetArraySize(answer), 4);
         cert = check_answer(s, fleet, answer);
-        key = read_key(scene_text(answer, "privateKey"));
+        key = pki_key_from_pem(scene_text(answer, "privateKey"));
         assert_int_equal(X509_check_private_key(cert, key), 1);
         EVP_PKEY_free(key);
         X509_free(cert);

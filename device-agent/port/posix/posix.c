@@ -172,7 +172,8 @@ static enum agent_class look(struct posix *p, struct start *out, struct port_res
         return class;
     out->found.claim_class = p->claim_trouble.class;
     out->found.claim_text = p->claim_trouble.text;
-    if (p->claim_trouble.class != AGENT_OK && out->found.in_force != 0) /* or the core tells */
+    /* without an identity the core tells; with one, a claim that is gone was used */
+    if (p->claim_trouble.class != AGENT_OK && out->found.in_force != 0 && out->found.claim.key)
         tell_event(&p->tell, TELL_WARNING, "claim", "%s", p->claim_trouble.text);
     out->read = agent_state_read((struct agent_span){ record, n }, device, &out->state);
     if (n != 0 && out->read != AGENT_STATE_GOOD)
