@@ -4,6 +4,7 @@
  *
  * ctest timeout: 300
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -102,11 +104,30 @@ static void put_script(const struct agent_cli *a, const char *body)
     assert_int_equal(chmod(path, 0700), 0);
 }
 
+/* A program's file is there some time after the agent does what it tells of. */
+static void wait_for_file(const struct agent_cli *a, const char *path)
+{
+    const int64_t deadline = deadline_in(0);
+    const int watch = inotify_init1(IN_CLOEXEC);
+    struct pollfd p = { .fd = watch, .events = POLLIN };
+    char events[4096];
+
+    assert_int_not_equal(inotify_add_watch(watch, a->dir, IN_MOVED_TO), -1);
+    while (access(path, F_OK) != 0) {
+        if (poll(&p, 1, deadline_left(deadline)) != 1)
+            fail_msg("no program wrote %s", path);
+        assert_true(read(watch, events, sizeof events) > 0);
+    }
+    (void)close(watch);
+}
+
 static void expect_line(const struct agent_cli *a, const char *name, const char *want)
 {
     char path[TMP_PATH_MAX], line[1024] = "";
-    FILE *f = fopen(agent_cli_path(a, name, path), "r");
+    FILE *f;
 
+    wait_for_file(a, agent_cli_path(a, name, path));
+    f = fopen(path, "r");
     assert_non_null(f);
     assert_non_null(fgets(line, sizeof line, f));
     (void)fclose(f);

@@ -594,6 +594,8 @@ static void without_memory_nothing_is_lost(void **state)
         struct port_result result = { .class = AGENT_OK };
         bool failed = true;
 
+        if (operations[i] == make_fit && !alloc_openssl_tells())
+            continue; /* it verifies a signature, in which OpenSSL may crash */
         assert_int_equal(operations[i](f, &result), AGENT_OK); /* what is allocated once */
         alloc_count_openssl(true);
         for (unsigned n = 1; failed; n += n < 500 ? 1 : 17) {

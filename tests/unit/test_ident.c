@@ -519,7 +519,8 @@ static void ident_is_whole_or_not_there_when_memory_is_short(void **state)
                 assert_true(with_openssl == 1 || !failed);
                 assert_same_ident(ident, whole);
             } else {
-                assert_int_equal(rc, PROV_ENOMEM);
+                if (rc != PROV_EINVAL || with_openssl == 0 || alloc_openssl_tells())
+                    assert_int_equal(rc, PROV_ENOMEM);
                 assert_null(ident);
             }
             prov_ident_free(ident);

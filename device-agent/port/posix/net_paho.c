@@ -211,6 +211,20 @@ void net_paho_end(struct net_session *session)
     (void)pthread_mutex_lock(&paho);
     MQTTAsync_destroy(&session->client);
     (void)pthread_mutex_unlock(&paho);
+    OPENSSL_cleanse(session->proxy, sizeof session->proxy);
+}
+
+/* Paho takes a proxy's scheme to be that of what goes through it. Until 1.3.13 it knows no other
+ * here than https://, since 1.3.14 it wants one. */
+static const char *proxy_for_tls(struct net_session *session)
+{
+    const char *proxy = session->conf->proxy;
+
+    if (proxy == NULL)
+        return NULL;
+    (void)snprintf(session->proxy, sizeof session->proxy, "https://%s",
+                   proxy + (strncmp(proxy, "http://", 7) == 0 ? 7 : 0));
+    return session->proxy;
 }
 
 void net_paho_connect(struct net_session *session, const char *will_topic)
@@ -235,8 +249,7 @@ void net_paho_connect(struct net_session *session, const char *will_topic)
     options.connectTimeout = (int)(conf->connect_ms / 1000 + (conf->connect_ms % 1000 != 0));
     options.ssl = &ssl;
     options.will = will_topic != NULL ? &will : NULL;
-    if (conf->proxy != NULL) /* Paho takes the scheme of a proxy for TLS to be https:// */
-        options.httpsProxy = conf->proxy + (strncmp(conf->proxy, "http://", 7) == 0 ? 7 : 0);
+    options.httpsProxy = proxy_for_tls(session);
     options.onSuccess = on_connected;
     options.onFailure = on_connect_failed;
     options.context = session;

@@ -108,13 +108,16 @@ bool net_tls_verdict(const struct net_tls *tls, bool closed, struct port_result 
 /* ---- Paho --------------------------------------------------------------------------------------
  */
 
+#define NET_PROXY_MAX 640 /* with user and password, as the configuration allows it, and more */
+
 struct net_session {
     const struct net_conf *conf;
     struct net_queue *queue;
     uint32_t number; /* of the connection in it */
     struct net_tls tls;
-    void *client;    /* MQTTAsync; NULL: none */
-    size_t n_topics; /* of the subscription under way */
+    void *client;              /* MQTTAsync; NULL: none */
+    size_t n_topics;           /* of the subscription under way */
+    char proxy[NET_PROXY_MAX]; /* as Paho wants it */
 };
 
 /* Once in a process; see net_new. */
