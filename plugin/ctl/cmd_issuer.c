@@ -177,6 +177,7 @@ static enum prov_rc issuer_create(struct ctl *ctl)
     struct place place = { .dir = NULL };
     EVP_PKEY *key = NULL;
     X509 *cert = NULL;
+    bool resumed;
     enum prov_rc rc;
 
     rc = find_place(ctl, &place);
@@ -184,6 +185,8 @@ static enum prov_rc issuer_create(struct ctl *ctl)
         rc =
             ctl_usage(ctl, "a key in a token is made with the token's tools; `provctl issuer show` "
                            "tells whether it and a certificate fit");
+    if (rc == PROV_OK) /* and then it is there already */
+        rc = ctl_key_files_resume(ctl, place.files[0].path, place.files[1].path, &resumed);
     if (rc == PROV_OK)
         rc = make(ctl, &key, &cert);
     if (rc == PROV_OK)

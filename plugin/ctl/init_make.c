@@ -204,8 +204,12 @@ static enum prov_rc make_issuer(struct init *in, struct prov_span name)
     int64_t from_s, to_s;
     EVP_PKEY *key = NULL;
     X509 *cert = NULL;
+    bool resumed;
     enum prov_rc rc;
 
+    rc = ctl_key_files_resume(in->ctl, in->places.issuer_cert, in->places.issuer_key, &resumed);
+    if (rc != PROV_OK || resumed)
+        return rc;
     (void)snprintf(files[0].path, INIT_PATH, "%s", in->places.issuer_cert);
     (void)snprintf(files[1].path, INIT_PATH, "%s", in->places.issuer_key);
     prov_issue_validity(in->ctl->tx.now_ms / 1000, CTL_ISSUER_DAYS, &from_s, &to_s);
@@ -251,8 +255,8 @@ static enum prov_rc make_files(struct init *in, struct prov_span issuer)
     if (rc == PROV_OK && init_wants_conf(in))
         rc = make_conf(in);
     if (rc == PROV_ECONFLICT)
-        ctl_hint(in->ctl, "It is half of what an earlier run was to make, or somebody else's: move "
-                          "it away and run this again. What is made already stays.");
+        ctl_hint(in->ctl, "It is somebody's own: move it away and run this again. What is made "
+                          "already stays.");
     return rc;
 }
 

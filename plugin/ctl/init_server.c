@@ -11,7 +11,6 @@
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "core/ident.h"
@@ -20,7 +19,6 @@
 #include "key_files.h"
 
 #define SERVER_DAYS 3650
-#define KEY_BYTES 65536
 #define SERIAL_BITS 159 /* 20 bytes, positive: RFC 5280 section 4.1.2.2 */
 #define COMMON_NAME 64
 
@@ -82,33 +80,9 @@ enum prov_rc init_set_names(struct init *in, const char *answer)
  */
 
 /* Nobody is there to be asked. */
-static int refuse_password(char *buf, int size, int writing, void *unused)
-{
-    (void)buf;
-    (void)size;
-    (void)writing;
-    (void)unused;
-    return -1;
-}
-
 static enum prov_rc load_key(struct init *in, const char *file, EVP_PKEY **out)
 {
-    struct prov_buf text = { 0 };
-    enum prov_rc rc = ctl_read_file(in->ctl, file, KEY_BYTES, &text);
-    BIO *bio = NULL;
-
-    *out = NULL;
-    if (rc == PROV_OK) {
-        ERR_set_mark();
-        bio = BIO_new_mem_buf(text.p != NULL ? (const void *)text.p : "", (int)text.n);
-        *out = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL) : NULL;
-        BIO_free(bio);
-        ERR_pop_to_mark();
-        if (*out == NULL)
-            rc = ctl_refuse(in->ctl, "holds no private key in PEM that is not encrypted");
-    }
-    prov_buf_wipe(&text);
-    return init_about(in, file, rc);
+    return init_about(in, file, ctl_key_read(in->ctl, file, out));
 }
 
 enum prov_rc init_load_cert(struct init *in, const char *file, X509 **out)
@@ -304,10 +278,13 @@ static enum prov_rc make_ca(struct init *in, X509 **ca, EVP_PKEY **ca_key)
 static enum prov_rc find_ca(struct init *in, X509 **ca, EVP_PKEY **ca_key)
 {
     const struct init_places *p = &in->places;
-    enum prov_rc rc;
+    bool there = in->found.server_ca;
+    enum prov_rc rc = PROV_OK;
 
-    if (!in->found.server_ca)
-        return make_ca(in, ca, ca_key);
+    if (!there)
+        rc = ctl_key_files_resume(in->ctl, p->server_ca, p->server_ca_key, &there);
+    if (rc != PROV_OK || !there)
+        return rc == PROV_OK ? make_ca(in, ca, ca_key) : rc;
     rc = load_pair(in, p->server_ca, p->server_ca_key, ca, ca_key);
     if (rc != PROV_OK && rc != PROV_ENOMEM)
         ctl_hint(in->ctl,
@@ -336,8 +313,12 @@ enum prov_rc init_make_server(struct init *in)
     struct ctl_new_file files[2] = { { .owner = &p->root }, { .owner = &p->root } };
     EVP_PKEY *ca_key = NULL, *key = NULL;
     X509 *ca = NULL, *cert = NULL;
+    bool resumed;
     enum prov_rc rc;
 
+    rc = ctl_key_files_resume(in->ctl, p->server_cert, p->server_key, &resumed);
+    if (rc != PROV_OK || resumed)
+        return rc;
     if (p->owned)
         files[1].owner = &p->owner; /* the broker reads it after it has become its user */
     (void)snprintf(files[0].path, INIT_PATH, "%s", p->server_cert);

@@ -127,6 +127,16 @@ static enum prov_rc sync_dir(struct ctl *ctl, const char *path, const char *dir)
     return rc;
 }
 
+enum prov_rc ctl_new_file_rename(struct ctl *ctl, const char *from, const char *to)
+{
+    char dir[PATH_LEN];
+
+    if (!take_place(from, to))
+        return failed(ctl, to);
+    dir_of(to, dir);
+    return sync_dir(ctl, to, dir);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 enum prov_rc ctl_new_files(struct ctl *ctl, const struct ctl_new_file *files, size_t n)

@@ -35,6 +35,9 @@ PROV_MUST_USE enum prov_rc ctl_new_file_dir(struct ctl *ctl, const char *dir);
  */
 PROV_MUST_USE enum prov_rc ctl_new_files(struct ctl *ctl, const struct ctl_new_file *files,
                                          size_t n);
+/* A file that is whole takes its place under another name, for good; never in the place of another:
+ * PROV_ECONFLICT, and it keeps its name. */
+PROV_MUST_USE enum prov_rc ctl_new_file_rename(struct ctl *ctl, const char *from, const char *to);
 /* Takes them away again, when what they are about was not done after all. */
 void ctl_new_files_undo(const struct ctl_new_file *files, size_t n);
 
