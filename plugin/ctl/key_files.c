@@ -41,16 +41,18 @@ static bool waiting_path(const char *cert_path, char out[static WAITING_PATH])
 static enum prov_rc make(struct ctl *ctl, const struct ctl_new_file *cert,
                          const struct ctl_new_file *key)
 {
+    const char *const paths[] = { key->path, cert->path };
     struct ctl_new_file waiting = *cert;
     enum prov_rc rc;
 
     if (!waiting_path(cert->path, waiting.path))
         return ctl_usage(ctl, "%s: the name is too long", cert->path);
-    if (access(cert->path, F_OK) == 0)
-        return prov_fail(&ctl->err, PROV_ECONFLICT, "ResourceAlreadyExistsException",
-                         "%s is there already, and stays as it is", cert->path);
-    if (access(key->path, F_OK) != 0)
-        (void)unlink(waiting.path); /* of one that was cut short before it had a key */
+    for (size_t i = 0; i < PROV_COUNT(paths); i++) {
+        if (access(paths[i], F_OK) == 0)
+            return prov_fail(&ctl->err, PROV_ECONFLICT, "ResourceAlreadyExistsException",
+                             "%s is there already, and stays as it is", paths[i]);
+    }
+    (void)unlink(waiting.path); /* of one that was cut short before it had a key */
     rc = ctl_new_files(ctl, &waiting, 1);
     if (rc != PROV_OK)
         return rc;

@@ -354,6 +354,20 @@ static void half_a_pair_is_never_written_over(void **state)
     assert_false(is_in_etc(i, "conf.d/provisioning.conf"));
 }
 
+/* Nor does what waits beside it for a key of ours become its certificate. */
+static void certificate_that_waits_for_another_key_is_not_taken(void **state)
+{
+    struct init_rig *i = *state;
+    char path[TMP_PATH_MAX];
+
+    assert_int_equal(mkdir(in_etc(i, "provisioning", path), 0755), 0);
+    write_etc(i, "provisioning/server.key", "mine\n");
+    write_etc(i, "provisioning/server.crt.of-new-key", "of another\n");
+    ctl_fails(&i->r, 3, IN(i), "--yes");
+    says(i->r.err, "server.key is there already");
+    assert_false(is_in_etc(i, "provisioning/server.crt"));
+}
+
 static void configuration_by_hand_stays_and_is_taken_for_what_it_is(void **state)
 {
     struct init_rig *i = *state;
@@ -444,6 +458,7 @@ int main(void)
         INIT_TEST(issuer_is_not_changed_behind_a_configuration_that_is_there),
         INIT_TEST(second_run_completes_what_was_interrupted),
         INIT_TEST(half_a_pair_is_never_written_over),
+        INIT_TEST(certificate_that_waits_for_another_key_is_not_taken),
         INIT_TEST(configuration_by_hand_stays_and_is_taken_for_what_it_is),
         INIT_TEST(file_of_that_name_without_the_plugin_is_not_touched),
         INIT_TEST(places_that_cannot_be_written_are_told_before_anything_else),
