@@ -99,14 +99,16 @@ static bool set_username(struct mosquitto *client, const struct prov_id *cert)
     return mosquitto_set_username(client, hex) == MOSQ_ERR_SUCCESS;
 }
 
-/* Is something queued for the session from when its certificate was not ACTIVE? */
-static bool queue_is_stale(struct prov_plugin *pl, struct prov_tx *tx,
+/* Is something queued for the session from when its certificate was not ACTIVE? The time, or 0. */
+static uint8_t stale_queue(struct prov_plugin *pl, struct prov_tx *tx,
                            const struct prov_session *session)
 {
-    bool stale = false;
+    uint8_t time = 0;
 
-    return prov_client_stale(tx, prov_span_str(session->client_id), &stale) == PROV_OK && stale &&
-           !prov_client_being_emptied(pl, session->client_id);
+    if (prov_client_stale(tx, prov_span_str(session->client_id), &time) != PROV_OK ||
+        prov_client_being_emptied(pl, session->client_id, time))
+        return 0;
+    return time;
 }
 
 /* The session is a device's from now on: what the broker asks while it lets it in is asked of this
@@ -117,8 +119,8 @@ static void make_device(struct prov_plugin *pl, struct prov_tx *tx, struct prov_
     session->kind = PROV_SESSION_DEVICE;
     session->policy = policy;
     session->epoch = prov_sessions_epoch(pl->sessions);
-    session->emptied = queue_is_stale(pl, tx, session);
-    if (session->emptied)
+    session->emptied = stale_queue(pl, tx, session);
+    if (session->emptied != 0)
         pl->emptying = session->client;
     pl->newest = session->number;
     (void)prov_span_copy(prov_span_str(session->client_id), pl->newest_client_id,
@@ -130,8 +132,8 @@ void prov_adapter_welcome(struct prov_plugin *pl, struct prov_tx *tx, struct pro
 {
     prov_sessions_set_expiry(pl->sessions, session, cert->not_after_s);
     prov_sessions_forget_away(pl->sessions, session->client_id);
-    if (session->emptied)
-        prov_client_mark_emptied(pl, session->client_id);
+    if (session->emptied != 0)
+        prov_client_mark_emptied(pl, session->client_id, session->emptied);
     remember_session(pl, tx, session->client, session);
     if (!prov_id_is_zero(&cert->replaces))
         prov_due_connected(pl, &session->cert);

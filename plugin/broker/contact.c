@@ -377,6 +377,8 @@ struct client_job {
     struct prov_plugin *pl;
     struct prov_id cert;
     enum client_change change;
+    uint8_t time; /* of CLIENT_EMPTIED */
+    bool noted;   /* it is in contacts->emptied */
     char client_id[PROV_MAX_CLIENT_ID + 1];
 };
 
@@ -392,9 +394,35 @@ static enum prov_rc apply_client(struct prov_job *base, struct prov_txn *txn)
     case CLIENT_UNBIND:
         return prov_client_unbind(&tx, id);
     case CLIENT_EMPTIED:
-        return prov_client_emptied(&tx, id);
+        return prov_client_emptied(&tx, id, job->time);
     }
     return PROV_EBUG;
+}
+
+static void forget_emptied(struct client_job *job)
+{
+    if (job->noted)
+        HASH_DEL(job->pl->contacts->emptied, job);
+    job->noted = false;
+}
+
+/* In the place of one of an earlier time. Without memory the queue is dropped once more. */
+static void note_emptied(struct client_job *job)
+{
+    struct prov_contacts *contacts = job->pl->contacts;
+    struct client_job *earlier = NULL;
+
+    HASH_FIND_STR(contacts->emptied, job->client_id, earlier);
+    if (earlier != NULL)
+        forget_emptied(earlier);
+    HASH_ADD_STR(contacts->emptied, client_id, job);
+    job->noted = job->hh.tbl != NULL;
+}
+
+static void free_client(struct client_job *job)
+{
+    forget_emptied(job);
+    free(job);
 }
 
 static void client_done(struct prov_job *base)
@@ -408,24 +436,11 @@ static void client_done(struct prov_job *base)
                  "not kept while it is away and the broker restarts.\"",
                  prov_log_quote(prov_span_str(job->client_id), quoted, sizeof quoted),
                  prov_rc_name(base->rc));
-    if (job->change == CLIENT_EMPTIED)
-        HASH_DEL(job->pl->contacts->emptied, job);
-    free(job);
-}
-
-/* False: one is under way already, or there is no memory. */
-static bool expect_emptied(struct client_job *job)
-{
-    struct prov_contacts *contacts = job->pl->contacts;
-
-    if (prov_client_being_emptied(job->pl, job->client_id))
-        return false;
-    HASH_ADD_STR(contacts->emptied, client_id, job);
-    return job->hh.tbl != NULL;
+    free_client(job);
 }
 
 static void submit_client(struct prov_plugin *pl, const char *client_id, enum client_change change,
-                          const struct prov_id *cert)
+                          const struct prov_id *cert, uint8_t time)
 {
     struct client_job *job = calloc(1, sizeof *job);
 
@@ -435,34 +450,33 @@ static void submit_client(struct prov_plugin *pl, const char *client_id, enum cl
     job->job.done = client_done;
     job->pl = pl;
     job->change = change;
+    job->time = time;
     if (cert != NULL)
         job->cert = *cert;
-    if (!prov_span_copy(prov_span_str(client_id), job->client_id, sizeof job->client_id) ||
-        (change == CLIENT_EMPTIED && !expect_emptied(job))) {
+    if (!prov_span_copy(prov_span_str(client_id), job->client_id, sizeof job->client_id)) {
         free(job);
         return;
     }
-    if (prov_pool_submit(pl->pool, &job->job) == PROV_OK)
-        return;
     if (change == CLIENT_EMPTIED)
-        HASH_DEL(pl->contacts->emptied, job);
-    free(job);
+        note_emptied(job);
+    if (prov_pool_submit(pl->pool, &job->job) != PROV_OK)
+        free_client(job);
 }
 
 void prov_client_remember(struct prov_plugin *pl, const char *client_id, const struct prov_id *cert)
 {
-    submit_client(pl, client_id, cert != NULL ? CLIENT_BIND : CLIENT_UNBIND, cert);
+    submit_client(pl, client_id, cert != NULL ? CLIENT_BIND : CLIENT_UNBIND, cert, 0);
 }
 
-bool prov_client_being_emptied(struct prov_plugin *pl, const char *client_id)
+bool prov_client_being_emptied(struct prov_plugin *pl, const char *client_id, uint8_t time)
 {
     struct client_job *job = NULL;
 
     HASH_FIND_STR(pl->contacts->emptied, client_id, job);
-    return job != NULL;
+    return job != NULL && job->time == time;
 }
 
-void prov_client_mark_emptied(struct prov_plugin *pl, const char *client_id)
+void prov_client_mark_emptied(struct prov_plugin *pl, const char *client_id, uint8_t time)
 {
-    submit_client(pl, client_id, CLIENT_EMPTIED, NULL);
+    submit_client(pl, client_id, CLIENT_EMPTIED, NULL, time);
 }

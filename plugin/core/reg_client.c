@@ -1,9 +1,13 @@
 #include "reg.h"
 
+/* mark: how often the queue went stale, 1 to LAST_TIME and round; with EMPTIED, and 0: it is not.
+ */
 struct binding {
     struct prov_id cert;
-    bool stale;
+    uint8_t mark;
 };
+
+enum { LAST_TIME = 0x7f, EMPTIED = 0x80 };
 
 static enum prov_rc binding_get(struct prov_tx *tx, struct prov_span client_id, struct binding *out)
 {
@@ -18,7 +22,7 @@ static enum prov_rc binding_get(struct prov_tx *tx, struct prov_span client_id, 
     if (value.n != PROV_ID_LEN && value.n != PROV_ID_LEN + 1)
         return prov_fail(tx->err, PROV_ESTORE, REG_INTERNAL, "a client record is damaged");
     memcpy(out->cert.b, value.p, PROV_ID_LEN);
-    out->stale = value.n > PROV_ID_LEN && value.p[PROV_ID_LEN] != 0;
+    out->mark = value.n > PROV_ID_LEN ? value.p[PROV_ID_LEN] : 0;
     return PROV_OK;
 }
 
@@ -28,7 +32,7 @@ static enum prov_rc binding_put(struct prov_tx *tx, struct prov_span client_id,
     uint8_t value[PROV_ID_LEN + 1];
 
     memcpy(value, binding->cert.b, PROV_ID_LEN);
-    value[PROV_ID_LEN] = binding->stale;
+    value[PROV_ID_LEN] = binding->mark;
     return reg_put_bytes(tx, REG_CLIENT, client_id, prov_span(value, sizeof value));
 }
 
@@ -42,23 +46,23 @@ enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, str
     return rc;
 }
 
-enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, bool *stale)
+enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, uint8_t *time)
 {
     struct binding binding;
     const enum prov_rc rc = binding_get(tx, client_id, &binding);
 
-    *stale = rc == PROV_OK && binding.stale;
+    *time = rc == PROV_OK && (binding.mark & EMPTIED) == 0 ? binding.mark : 0;
     return rc == PROV_ENOTFOUND ? PROV_OK : rc;
 }
 
-enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id)
+enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id, uint8_t time)
 {
     struct binding binding;
     const enum prov_rc rc = binding_get(tx, client_id, &binding);
 
-    if (rc != PROV_OK || !binding.stale)
+    if (rc != PROV_OK || binding.mark == 0 || binding.mark != time)
         return rc == PROV_ENOTFOUND ? PROV_OK : rc;
-    binding.stale = false;
+    binding.mark |= EMPTIED;
     return binding_put(tx, client_id, &binding);
 }
 
@@ -160,9 +164,9 @@ static enum prov_rc go_stale(struct prov_tx *tx, const struct prov_id *id,
 
     if (rc != PROV_OK) /* a link that leads nowhere is `provctl check`'s */
         return rc == PROV_ENOTFOUND ? PROV_OK : rc;
-    if (binding.stale || !prov_id_eq(&binding.cert, id))
+    if (!prov_id_eq(&binding.cert, id))
         return PROV_OK;
-    binding.stale = true;
+    binding.mark = (uint8_t)((binding.mark & LAST_TIME) % LAST_TIME + 1);
     return binding_put(tx, client_id, &binding);
 }
 

@@ -631,10 +631,13 @@ PROV_MUST_USE enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span
 PROV_MUST_USE enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id);
 PROV_MUST_USE enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id,
                                            struct prov_id *cert);
-/* Is the queue of this client id's session stale? False for what is not bound. */
+/* The time that the queue of this client id's session went stale, by a number from 1 on; 0: it is
+ * not stale, or not bound. */
 PROV_MUST_USE enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id,
-                                             bool *stale);
-PROV_MUST_USE enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id);
+                                             uint8_t *time);
+/* The queue was dropped, of that time; if it has gone stale again since, it stays so. */
+PROV_MUST_USE enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id,
+                                               uint8_t time);
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 

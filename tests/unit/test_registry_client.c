@@ -105,12 +105,17 @@ static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
 
 /* ---- stale sessions -------------------------------------------------------------------------- */
 
+static uint8_t stale_time(struct reg *r, const char *client_id)
+{
+    uint8_t time;
+
+    reg_ok(r, prov_client_stale(&r->tx, S(client_id), &time));
+    return time;
+}
+
 static bool stale(struct reg *r, const char *client_id)
 {
-    bool is;
-
-    reg_ok(r, prov_client_stale(&r->tx, S(client_id), &is));
-    return is;
+    return stale_time(r, client_id) != 0;
 }
 
 static void every_way_out_of_active_makes_sessions_stale(void **state)
@@ -152,9 +157,10 @@ static void session_stays_stale_until_its_queue_was_emptied(void **state)
     const struct prov_id id = reg_cert(r), other = reg_cert(r);
     struct prov_id bound;
     uint64_t version;
+    uint8_t time;
 
     assert_false(stale(r, "nobody"));
-    reg_ok(r, prov_client_emptied(&r->tx, S("nobody")));
+    reg_ok(r, prov_client_emptied(&r->tx, S("nobody"), 1));
     reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
     reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
     reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_ACTIVE)); /* brings nothing back */
@@ -163,20 +169,46 @@ static void session_stays_stale_until_its_queue_was_emptied(void **state)
     reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
     assert_id(&bound, &id);
     (void)reg_feed(r);
-    reg_ok(r, prov_client_emptied(&r->tx, S("x")));
+    time = stale_time(r, "x");
+    reg_ok(r, prov_client_emptied(&r->tx, S("x"), time));
     assert_string_equal(reg_feed(r), "");
     assert_false(stale(r, "x"));
     reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
     assert_id(&bound, &id);
     reg_commit(r);
     version = prov_store_version(r->store);
-    reg_ok(r, prov_client_emptied(&r->tx, S("x"))); /* again: nothing to write */
+    reg_ok(r, prov_client_emptied(&r->tx, S("x"), time)); /* again: nothing to write */
     reg_commit(r);
     assert_int_equal(prov_store_version(r->store), version);
     reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_REVOKED));
     assert_true(stale(r, "x"));
     reg_ok(r, prov_client_bind(&r->tx, S("x"), &other)); /* somebody else's session now */
     assert_false(stale(r, "x"));
+}
+
+/* Its CONNECT dropped the queue; before that is written the certificate goes and comes again. Also
+ * when the numbers have gone round. */
+static void queue_that_was_emptied_before_it_went_stale_again_is_stale(void **state)
+{
+    struct reg *r = *state;
+    const struct prov_id id = reg_cert(r);
+    uint8_t time, last = 0;
+
+    reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
+    for (int i = 0; i < 300; i++) {
+        reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
+        reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_ACTIVE));
+        time = stale_time(r, "x");
+        assert_int_not_equal(time, 0);
+        assert_int_not_equal(time, last);
+        reg_ok(r, prov_client_emptied(&r->tx, S("x"), last));
+        assert_int_equal(stale_time(r, "x"), time);
+        if (i % 2 != 0) {
+            reg_ok(r, prov_client_emptied(&r->tx, S("x"), time));
+            assert_false(stale(r, "x"));
+        }
+        last = time;
+    }
 }
 
 static void every_client_of_a_certificate_goes_stale(void **state)
@@ -218,7 +250,7 @@ static enum prov_rc revoke(struct reg *r, void *ctx)
 {
     const enum prov_rc rc = prov_cert_set_status(&r->tx, ctx, PROV_CERT_REVOKED);
 
-    return rc != PROV_OK ? rc : prov_client_emptied(&r->tx, S("y"));
+    return rc != PROV_OK ? rc : prov_client_emptied(&r->tx, S("y"), 1);
 }
 
 static void failed_revocation_leaves_no_session_stale(void **state)
@@ -237,12 +269,12 @@ static void damaged_binding_is_an_error_that_says_so(void **state)
 {
     struct reg *r = *state;
     struct prov_id bound;
-    bool is_stale;
+    uint8_t time;
 
     reg_ok(r, reg_put_bytes(&r->tx, REG_CLIENT, S("x"), S("short")));
-    reg_refused(r, prov_client_stale(&r->tx, S("x"), &is_stale), PROV_ESTORE,
+    reg_refused(r, prov_client_stale(&r->tx, S("x"), &time), PROV_ESTORE,
                 "InternalFailureException");
-    reg_refused(r, prov_client_emptied(&r->tx, S("x")), PROV_ESTORE, "InternalFailureException");
+    reg_refused(r, prov_client_emptied(&r->tx, S("x"), 1), PROV_ESTORE, "InternalFailureException");
     reg_refused(r, prov_client_get(&r->tx, S("x"), &bound), PROV_ESTORE,
                 "InternalFailureException");
     reg_refused(r, prov_client_unbind(&r->tx, S("x")), PROV_ESTORE, "InternalFailureException");
@@ -278,6 +310,7 @@ static const struct CMUnitTest registry_client[] = {
     REG_TEST(failed_binding_leaves_nothing_behind),
     REG_TEST(every_way_out_of_active_makes_sessions_stale),
     REG_TEST(session_stays_stale_until_its_queue_was_emptied),
+    REG_TEST(queue_that_was_emptied_before_it_went_stale_again_is_stale),
     REG_TEST(every_client_of_a_certificate_goes_stale),
     REG_TEST(binding_without_a_flag_is_not_stale),
     REG_TEST(failed_revocation_leaves_no_session_stale),
