@@ -6,6 +6,7 @@
 
 #include "announce.h"
 #include "answers.h"
+#include "clients.h"
 #include "contact.h"
 #include "core/ident.h"
 #include "due.h"
@@ -99,16 +100,16 @@ static bool set_username(struct mosquitto *client, const struct prov_id *cert)
     return mosquitto_set_username(client, hex) == MOSQ_ERR_SUCCESS;
 }
 
-/* Is something queued for the session from when its certificate was not ACTIVE? The time, or 0. */
+/* Is something queued for the session from when its certificate was not ACTIVE? Its mark, or 0. */
 static uint8_t stale_queue(struct prov_plugin *pl, struct prov_tx *tx,
                            const struct prov_session *session)
 {
-    uint8_t time = 0;
+    uint8_t mark = 0;
 
-    if (prov_client_stale(tx, prov_span_str(session->client_id), &time) != PROV_OK ||
-        prov_client_being_emptied(pl, session->client_id, time))
+    if (prov_client_stale(tx, prov_span_str(session->client_id), &mark) != PROV_OK ||
+        prov_client_being_emptied(pl, session->client_id, mark))
         return 0;
-    return time;
+    return mark;
 }
 
 /* The session is a device's from now on: what the broker asks while it lets it in is asked of this
@@ -142,33 +143,52 @@ void prov_adapter_welcome(struct prov_plugin *pl, struct prov_tx *tx, struct pro
     prov_announce_connected(pl, session, cert);
 }
 
-/* Asks the policy, and opens the session when it agrees. */
-static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
-                  const struct prov_caller *caller, const struct prov_decision *decision)
+/*
+ * May the certificate's device connect? What refuses it is told; *out is the caller's. leaf: NULL,
+ * as a CONNECT that waited has none any more.
+ */
+static int grant(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
+                 const struct prov_caller *caller, const struct prov_decision *decision,
+                 const struct prov_cert *cert, bool persistent, struct prov_policy **out)
 {
     const struct prov_span client_id = prov_span_str(caller->client_id);
     const struct prov_who who = { client_id, prov_span_str(caller->address), leaf };
     const struct prov_policy_request connect = {
         .action = PROV_ACT_CONNECT,
         .name = client_id,
-        .persistent = !mosquitto_client_clean_session(caller->client),
+        .persistent = persistent,
     };
-    struct prov_session *session;
     struct prov_policy *policy = NULL;
-    struct prov_cert cert;
-    enum prov_rc rc;
+    const enum prov_rc rc = prov_rights_policy(pl->rights, tx, cert, &who, &policy);
 
-    rc = prov_cert_get(tx, &decision->cert, &cert);
-    if (rc == PROV_OK)
-        rc = prov_rights_policy(pl->rights, tx, &cert, &who, &policy);
     if (rc != PROV_OK)
-        return refuse_for(pl, leaf, caller, decision, reason_of(rc),
-                          tx->err != NULL ? tx->err->text : NULL);
+        return refuse_for(pl, leaf, caller, decision, reason_of(rc), tx->err->text);
     if (prov_policy_decide(policy, &connect) != PROV_ALLOWED) {
         prov_policy_free(policy);
         prov_announce_connect_failed(pl, &decision->cert, caller->client_id, caller->address);
         return refuse_for(pl, leaf, caller, decision, PROV_REASON_CONNECT_DENIED, NULL);
     }
+    *out = policy;
+    return MOSQ_ERR_SUCCESS;
+}
+
+/* Asks the policy, and opens the session when it agrees. */
+static int let_in(struct prov_plugin *pl, struct prov_tx *tx, X509 *leaf,
+                  const struct prov_caller *caller, const struct prov_decision *decision)
+{
+    const bool persistent = !mosquitto_client_clean_session(caller->client);
+    struct prov_session *session;
+    struct prov_policy *policy;
+    struct prov_cert cert;
+    enum prov_rc rc;
+    int code;
+
+    rc = prov_cert_get(tx, &decision->cert, &cert);
+    if (rc != PROV_OK)
+        return refuse_for(pl, leaf, caller, decision, reason_of(rc), tx->err->text);
+    code = grant(pl, tx, leaf, caller, decision, &cert, persistent, &policy);
+    if (code != MOSQ_ERR_SUCCESS)
+        return code;
     session = prov_sessions_open(pl->sessions, caller->client, PROV_SESSION_DEVICE, &decision->cert,
                                  caller->client_id, caller->address);
     if (session == NULL || !set_username(caller->client, &decision->cert)) {
@@ -420,36 +440,21 @@ int prov_on_basic_auth(int event, void *data, void *userdata)
 bool prov_adapter_admit(struct prov_plugin *pl, struct prov_tx *tx, struct prov_session *session,
                         const struct prov_cert *cert, bool persistent, bool tell)
 {
-    const struct prov_who who = { prov_span_str(session->client_id),
-                                  prov_span_str(session->address), NULL };
-    const struct prov_policy_request connect = {
-        .action = PROV_ACT_CONNECT,
-        .name = who.client_id,
-        .persistent = persistent,
-    };
     const struct prov_caller caller = { NULL, session->client_id, session->address };
     const struct prov_decision decision = {
         PROV_KNOWN, PROV_REASON_NONE, session->cert, { { 0 } }
     };
     const enum prov_reason why =
         cert != NULL ? prov_flow_status_reason(cert->status) : PROV_REASON_CERT_DELETED;
-    struct prov_policy *policy = NULL;
+    struct prov_policy *policy;
 
     if (why != PROV_REASON_NONE) {
         if (tell)
             (void)refuse_for(pl, NULL, &caller, &decision, why, NULL);
         return false;
     }
-    if (prov_rights_policy(pl->rights, tx, cert, &who, &policy) != PROV_OK) {
-        (void)refuse_for(pl, NULL, &caller, &decision, PROV_REASON_INTERNAL, NULL);
+    if (grant(pl, tx, NULL, &caller, &decision, cert, persistent, &policy) != MOSQ_ERR_SUCCESS)
         return false;
-    }
-    if (prov_policy_decide(policy, &connect) != PROV_ALLOWED) {
-        prov_policy_free(policy);
-        prov_announce_connect_failed(pl, &session->cert, session->client_id, session->address);
-        (void)refuse_for(pl, NULL, &caller, &decision, PROV_REASON_CONNECT_DENIED, NULL);
-        return false;
-    }
     make_device(pl, tx, session, policy);
     return true;
 }

@@ -26,13 +26,4 @@ PROV_MUST_USE enum prov_rc prov_contact_submit(struct prov_plugin *pl, X509 *lea
                                                const struct prov_caller *caller,
                                                const struct prov_job **job);
 
-/* Remembers in the store that a persistent session belongs to a certificate; cert NULL: to none any
- * more. */
-void prov_client_remember(struct prov_plugin *pl, const char *client_id,
-                          const struct prov_id *cert);
-/* Remembers that the session's queue was dropped, of that time (prov_client_stale). */
-void prov_client_mark_emptied(struct prov_plugin *pl, const char *client_id, uint8_t time);
-/* Is that on its way to the store, which may not say so yet? */
-bool prov_client_being_emptied(struct prov_plugin *pl, const char *client_id, uint8_t time);
-
 #endif

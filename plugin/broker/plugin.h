@@ -25,6 +25,7 @@
 
 struct prov_answers;
 struct prov_claims;
+struct prov_client_job;
 struct prov_reports;
 struct prov_contacts;
 struct prov_trust;
@@ -49,6 +50,7 @@ struct prov_plugin {
     struct prov_sessions *sessions;
     struct prov_reports *reports;
     struct prov_contacts *contacts;
+    struct prov_client_job *emptied; /* by client id: queues dropped, which is not written yet */
     struct prov_answers *answers;
     struct prov_claims *claims;
     struct prov_waiting *waiting;

@@ -38,7 +38,7 @@ struct prov_session {
     enum prov_reason why; /* …for this */
     bool kicked;          /* it is being disconnected by us */
     bool online;          /* its device is connected */
-    uint8_t emptied;      /* what was queued for it is dropped as it is let in, of this time
+    uint8_t emptied;      /* what was queued for it is dropped as it is let in, of this mark
                              (prov_client_stale); 0: nothing is */
     int64_t not_after_s;  /* of the certificate; 0: the session ends with its connection alone */
     /* as presence events tell of it (reference 6.3); presence 0: it was not told of */

@@ -1,13 +1,13 @@
 #include "reg.h"
 
-/* mark: how often the queue went stale, 1 to LAST_TIME and round; with EMPTIED, and 0: it is not.
+/* mark: how often the queue went stale, 1 to LAST_MARK and round; with EMPTIED, and 0: it is not.
  */
 struct binding {
     struct prov_id cert;
     uint8_t mark;
 };
 
-enum { LAST_TIME = 0x7f, EMPTIED = 0x80 };
+enum { LAST_MARK = 0x7f, EMPTIED = 0x80 };
 
 static enum prov_rc binding_get(struct prov_tx *tx, struct prov_span client_id, struct binding *out)
 {
@@ -46,21 +46,21 @@ enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, str
     return rc;
 }
 
-enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, uint8_t *time)
+enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, uint8_t *mark)
 {
     struct binding binding;
     const enum prov_rc rc = binding_get(tx, client_id, &binding);
 
-    *time = rc == PROV_OK && (binding.mark & EMPTIED) == 0 ? binding.mark : 0;
+    *mark = rc == PROV_OK && (binding.mark & EMPTIED) == 0 ? binding.mark : 0;
     return rc == PROV_ENOTFOUND ? PROV_OK : rc;
 }
 
-enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id, uint8_t time)
+enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id, uint8_t mark)
 {
     struct binding binding;
     const enum prov_rc rc = binding_get(tx, client_id, &binding);
 
-    if (rc != PROV_OK || binding.mark == 0 || binding.mark != time)
+    if (rc != PROV_OK || binding.mark == 0 || binding.mark != mark)
         return rc == PROV_ENOTFOUND ? PROV_OK : rc;
     binding.mark |= EMPTIED;
     return binding_put(tx, client_id, &binding);
@@ -166,7 +166,7 @@ static enum prov_rc go_stale(struct prov_tx *tx, const struct prov_id *id,
         return rc == PROV_ENOTFOUND ? PROV_OK : rc;
     if (!prov_id_eq(&binding.cert, id))
         return PROV_OK;
-    binding.mark = (uint8_t)((binding.mark & LAST_TIME) % LAST_TIME + 1);
+    binding.mark = (uint8_t)((binding.mark & LAST_MARK) % LAST_MARK + 1);
     return binding_put(tx, client_id, &binding);
 }
 

@@ -631,13 +631,13 @@ PROV_MUST_USE enum prov_rc prov_client_bind(struct prov_tx *tx, struct prov_span
 PROV_MUST_USE enum prov_rc prov_client_unbind(struct prov_tx *tx, struct prov_span client_id);
 PROV_MUST_USE enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id,
                                            struct prov_id *cert);
-/* The time that the queue of this client id's session went stale, by a number from 1 on; 0: it is
- * not stale, or not bound. */
+/* The stale mark of this client id's session, another each time its queue goes stale: 1 to 127, and
+ * round; 0: it is not stale, or not bound. */
 PROV_MUST_USE enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id,
-                                             uint8_t *time);
-/* The queue was dropped, of that time; if it has gone stale again since, it stays so. */
+                                             uint8_t *mark);
+/* The queue of that mark was dropped; if it has gone stale again since, it stays so. */
 PROV_MUST_USE enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id,
-                                               uint8_t time);
+                                               uint8_t mark);
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 

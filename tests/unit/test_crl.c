@@ -116,7 +116,7 @@ static void listed_certificates_are_revoked_and_no_others(void **state)
         reg_crl(r, &(struct reg_crl_spec){
                        .ca = &w.ca, .on = on, .n = 2, .this_update_s = -60, .next_update_s = 60 });
     struct prov_ca ca;
-    uint8_t stale_time;
+    uint8_t stale_mark;
 
     reg_ok(r, prov_client_bind(&r->tx, S("x"), &a));
     (void)reg_feed(r);
@@ -127,8 +127,8 @@ static void listed_certificates_are_revoked_and_no_others(void **state)
     assert_true(lists(r, &w.ca_id, &w.leaf[0]));
     assert_false(lists(r, &w.ca_id, &w.leaf[1]));
     assert_true(lists(r, &w.ca_id, &w.leaf[2]));
-    reg_ok(r, prov_client_stale(&r->tx, S("x"), &stale_time));
-    assert_int_not_equal(stale_time, 0);
+    reg_ok(r, prov_client_stale(&r->tx, S("x"), &stale_mark));
+    assert_int_not_equal(stale_mark, 0);
     reg_ok(r, prov_ca_get(&r->tx, &w.ca_id, &ca));
     assert_int_equal(ca.crl_this_update_s, REG_T0 - 60);
     assert_int_equal(ca.crl_next_update_s, REG_T0 + 60);

@@ -105,17 +105,17 @@ static void dangling_client_does_not_keep_a_certificate_from_going(void **state)
 
 /* ---- stale sessions -------------------------------------------------------------------------- */
 
-static uint8_t stale_time(struct reg *r, const char *client_id)
+static uint8_t stale_mark(struct reg *r, const char *client_id)
 {
-    uint8_t time;
+    uint8_t mark;
 
-    reg_ok(r, prov_client_stale(&r->tx, S(client_id), &time));
-    return time;
+    reg_ok(r, prov_client_stale(&r->tx, S(client_id), &mark));
+    return mark;
 }
 
 static bool stale(struct reg *r, const char *client_id)
 {
-    return stale_time(r, client_id) != 0;
+    return stale_mark(r, client_id) != 0;
 }
 
 static void every_way_out_of_active_makes_sessions_stale(void **state)
@@ -157,7 +157,7 @@ static void session_stays_stale_until_its_queue_was_emptied(void **state)
     const struct prov_id id = reg_cert(r), other = reg_cert(r);
     struct prov_id bound;
     uint64_t version;
-    uint8_t time;
+    uint8_t mark;
 
     assert_false(stale(r, "nobody"));
     reg_ok(r, prov_client_emptied(&r->tx, S("nobody"), 1));
@@ -169,15 +169,15 @@ static void session_stays_stale_until_its_queue_was_emptied(void **state)
     reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
     assert_id(&bound, &id);
     (void)reg_feed(r);
-    time = stale_time(r, "x");
-    reg_ok(r, prov_client_emptied(&r->tx, S("x"), time));
+    mark = stale_mark(r, "x");
+    reg_ok(r, prov_client_emptied(&r->tx, S("x"), mark));
     assert_string_equal(reg_feed(r), "");
     assert_false(stale(r, "x"));
     reg_ok(r, prov_client_get(&r->tx, S("x"), &bound));
     assert_id(&bound, &id);
     reg_commit(r);
     version = prov_store_version(r->store);
-    reg_ok(r, prov_client_emptied(&r->tx, S("x"), time)); /* again: nothing to write */
+    reg_ok(r, prov_client_emptied(&r->tx, S("x"), mark)); /* again: nothing to write */
     reg_commit(r);
     assert_int_equal(prov_store_version(r->store), version);
     reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_REVOKED));
@@ -192,22 +192,22 @@ static void queue_that_was_emptied_before_it_went_stale_again_is_stale(void **st
 {
     struct reg *r = *state;
     const struct prov_id id = reg_cert(r);
-    uint8_t time, last = 0;
+    uint8_t mark, last = 0;
 
     reg_ok(r, prov_client_bind(&r->tx, S("x"), &id));
     for (int i = 0; i < 300; i++) {
         reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_INACTIVE));
         reg_ok(r, prov_cert_set_status(&r->tx, &id, PROV_CERT_ACTIVE));
-        time = stale_time(r, "x");
-        assert_int_not_equal(time, 0);
-        assert_int_not_equal(time, last);
+        mark = stale_mark(r, "x");
+        assert_int_not_equal(mark, 0);
+        assert_int_not_equal(mark, last);
         reg_ok(r, prov_client_emptied(&r->tx, S("x"), last));
-        assert_int_equal(stale_time(r, "x"), time);
+        assert_int_equal(stale_mark(r, "x"), mark);
         if (i % 2 != 0) {
-            reg_ok(r, prov_client_emptied(&r->tx, S("x"), time));
+            reg_ok(r, prov_client_emptied(&r->tx, S("x"), mark));
             assert_false(stale(r, "x"));
         }
-        last = time;
+        last = mark;
     }
 }
 
@@ -269,10 +269,10 @@ static void damaged_binding_is_an_error_that_says_so(void **state)
 {
     struct reg *r = *state;
     struct prov_id bound;
-    uint8_t time;
+    uint8_t mark;
 
     reg_ok(r, reg_put_bytes(&r->tx, REG_CLIENT, S("x"), S("short")));
-    reg_refused(r, prov_client_stale(&r->tx, S("x"), &time), PROV_ESTORE,
+    reg_refused(r, prov_client_stale(&r->tx, S("x"), &mark), PROV_ESTORE,
                 "InternalFailureException");
     reg_refused(r, prov_client_emptied(&r->tx, S("x"), 1), PROV_ESTORE, "InternalFailureException");
     reg_refused(r, prov_client_get(&r->tx, S("x"), &bound), PROV_ESTORE,
