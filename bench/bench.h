@@ -18,8 +18,7 @@
 
 #include "core/base.h"
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* Exactly one of number, choice, text and flag says where the value goes, and thereby its kind. */
 struct bench_option {
@@ -53,8 +52,7 @@ void bench_options(const struct bench_program *program, int argc, char **argv);
 /* Was this option on the command line? */
 bool bench_given(const char *name);
 
-/* ---- giving up ---------------------------------------------------------------------------------
- */
+/* ---- giving up ------------------------------------------------------------------------------- */
 
 /* "bench_storm: --port: …" and exit 1: for options that do not fit each other. */
 PROV_PRINTF(2, 3) _Noreturn void bench_usage(const char *option, const char *fmt, ...);
@@ -79,8 +77,7 @@ void bench_put_line(void);
 void bench_progress(const char *what, uint64_t done, uint64_t of);
 void bench_progress_clear(void);
 
-/* ---- latencies ---------------------------------------------------------------------------------
- */
+/* ---- latencies ------------------------------------------------------------------------------- */
 
 uint64_t bench_now_ns(void);
 
@@ -99,8 +96,7 @@ uint64_t bench_times_at(struct bench_times *t, double share);
 void bench_times_put(struct bench_times *t, const char *prefix);
 void bench_times_release(struct bench_times *t);
 
-/* ---- processes ----------------------------------------------------------------------------------
- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 struct bench_process {
     uint64_t cpu_ns;          /* user and system, all threads, those that have ended too */

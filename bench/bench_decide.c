@@ -15,8 +15,7 @@ static struct {
     bool allowed, denied, any_region;
 } opt = { .checks = 1000000, .sessions = 1 };
 
-/* ---- the policy -------------------------------------------------------------------------------
- */
+/* ---- the policy ------------------------------------------------------------------------------ */
 
 static size_t heap_bytes(void)
 {
@@ -80,8 +79,7 @@ static struct prov_policy_set *make_set(const struct shape *shape, unsigned size
     return set;
 }
 
-/* ---- sessions ---------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 struct client_id {
     char s[16];
@@ -114,8 +112,7 @@ static struct prov_policy **make_sessions(struct prov_policy_set *set)
     return pols;
 }
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 struct kind {
     unsigned rule;
@@ -201,8 +198,7 @@ static void verify(const struct questions *questions)
     }
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void measure(const struct questions *questions)
 {
@@ -224,8 +220,7 @@ static void measure(const struct questions *questions)
     bench_put_value("ns_per_check", (double)ns / (double)opt.checks, 1);
 }
 
-/* ---- the command line -------------------------------------------------------------------------
- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static const struct bench_option options[] = {
     { .name = "shape",

@@ -4,8 +4,7 @@
 
 #define BYSTANDER_IDLE_MS 500
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const int tls_versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
@@ -139,8 +138,7 @@ static void check_options(void)
         bench_usage("template", "a template's name has 36 characters at most");
 }
 
-/* ---- main -------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static void put_exchanges(struct claimants *c)
 {

@@ -1,8 +1,7 @@
 /* Publishes through a broker, and what they cost it. */
 #include "flood.h"
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const char *const mode_words[] = {
     [FLOOD_FAN_IN] = "fan-in", [FLOOD_FAN_OUT] = "fan-out", [FLOOD_CHECK] = "check"
@@ -150,8 +149,7 @@ static void check_options(void)
         o.peer_port = o.port;
 }
 
-/* ---- main -------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static void put_flood(struct flood *f)
 {

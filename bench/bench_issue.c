@@ -77,8 +77,7 @@ static void tear_down(void)
     free(env.pem);
 }
 
-/* ---- what is measured ------------------------------------------------------------------------
- */
+/* ---- what is measured ------------------------------------------------------------------------ */
 
 static EVP_PKEY_CTX *sign_ctx;
 
@@ -199,8 +198,7 @@ static void plain_openssl(void)
     BIO_free(in);
 }
 
-/* ---- measuring -------------------------------------------------------------------------------
- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static void measure(const char *name, void (*run)(void))
 {

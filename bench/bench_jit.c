@@ -76,8 +76,7 @@ static const struct bench_program program = {
     .options = options,
 };
 
-/* ---- the job, as in plugin/broker/contact.c ---------------------------------------------------
- */
+/* ---- the job, as in plugin/broker/contact.c -------------------------------------------------- */
 
 struct run {
     struct maker maker;
@@ -154,8 +153,7 @@ static bool submit(struct run *run)
     return false;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------
- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void wake(void *ctx) /* worker, writer */
 {

@@ -66,8 +66,7 @@ static const struct bench_program program = {
     .options = options,
 };
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool exists(const char *name)
 {
@@ -137,8 +136,7 @@ static struct pki_cert read_pair(const char *stem)
     return pair;
 }
 
-/* ---- authorities ------------------------------------------------------------------------------
- */
+/* ---- authorities ----------------------------------------------------------------------------- */
 
 static struct pki_cert authority(const char *stem, const char *subject)
 {
@@ -168,8 +166,7 @@ static void make_server(void)
     pki_free(&ca);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 /* The devices that are there must be the ones that were asked for. */
 static void check_first(struct prov_span cert_der)

@@ -76,8 +76,7 @@ static const struct bench_program program = {
     .options = options,
 };
 
-/* ---- revoking ---------------------------------------------------------------------------------
- */
+/* ---- revoking -------------------------------------------------------------------------------- */
 
 static pid_t start_provctl(const char *id)
 {
@@ -133,8 +132,7 @@ static uint64_t revoke_one(struct mqtt *op, const struct fleet_device *device, s
     return took;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------
- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static struct mqtt *connect_device(const struct fleet *fleet, size_t i)
 {

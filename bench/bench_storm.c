@@ -6,8 +6,7 @@
 
 #define BYSTANDER_IDLE_MS 500
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const char *const tls_words[] = { "1.2", "1.3" };
 static const int tls_versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
@@ -140,8 +139,7 @@ static const struct bench_program program = {
     .options = options,
 };
 
-/* ---- figures ----------------------------------------------------------------------------------
- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 static void put_storm(struct storm *s)
 {
@@ -178,8 +176,7 @@ static void put_broker(const struct storm *s, const struct bench_process *before
                     0);
 }
 
-/* ---- main -------------------------------------------------------------------------------------
- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static void check_options(void)
 {

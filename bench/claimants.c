@@ -44,8 +44,7 @@ _Noreturn static void give_up(const struct claimant *who, const char *what)
                who->all->done, mqtt_story(who->net.c), hint);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static bool ends_with(struct prov_span s, const char *end)
 {
@@ -96,8 +95,7 @@ static void on_message(void *ctx, const struct mqtt_view *message)
         check_registered(who, message->payload);
 }
 
-/* ---- one device -------------------------------------------------------------------------------
- */
+/* ---- one device ------------------------------------------------------------------------------ */
 
 static void on_event(struct claimant *who);
 
@@ -278,8 +276,7 @@ static void on_event(struct claimant *who)
     }
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static uint64_t due_ns(const struct claimants *c)
 {

@@ -8,8 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- the line ---------------------------------------------------------------------------------
- */
+/* ---- the line -------------------------------------------------------------------------------- */
 
 static struct prov_buf line = { .max = 64 * 1024 };
 static bool progress_shown;
@@ -72,8 +71,7 @@ void bench_progress(const char *what, uint64_t done, uint64_t of)
     (void)fprintf(stderr, "\r\033[K%s: %" PRIu64 " of %" PRIu64, what, done, of);
 }
 
-/* ---- latencies --------------------------------------------------------------------------------
- */
+/* ---- latencies ------------------------------------------------------------------------------- */
 
 uint64_t bench_now_ns(void)
 {

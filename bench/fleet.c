@@ -21,8 +21,7 @@ void fleet_path(const char *dir, const char *name, char out[static FLEET_PATH_MA
         bench_fail("%s/%s: the path is too long", dir, name);
 }
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 bool fleet_file_open(struct fleet_file *f, const char *dir)
 {
@@ -113,8 +112,7 @@ void fleet_cn(const X509 *cert, char out[static FLEET_CN_MAX])
         bench_fail("devices.bin holds a certificate without a common name");
 }
 
-/* ---- decoded ----------------------------------------------------------------------------------
- */
+/* ---- decoded --------------------------------------------------------------------------------- */
 
 /*
  * The broker must show the one certificate that bench_pki made for it, and TLS has it prove that it

@@ -20,8 +20,7 @@
 /* DIR/NAME; ends the program when that is too long. */
 void fleet_path(const char *dir, const char *name, char out[static FLEET_PATH_MAX]);
 
-/* ---- the file ----------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* Mapped; zeroed is an empty file. */
 struct fleet_file {

@@ -25,8 +25,7 @@ _Noreturn static void give_up(const struct flood_end *e, const char *what)
                f->sent, f->o->messages, mqtt_story(e->net.c));
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* The message's first bytes. Within one program, so in its own byte order. */
 struct stamp {
@@ -85,8 +84,7 @@ static void publish(struct flood *f, struct flood_end *sender, uint64_t since_ns
     f->sent++;
 }
 
-/* ---- connecting -------------------------------------------------------------------------------
- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 /* device: NULL for plain TCP. */
 static void connect_end(struct flood *f, struct flood_end *e, const struct fleet_device *device,
@@ -212,8 +210,7 @@ void flood_release(struct flood *f)
     free(f->ends);
 }
 
-/* ---- the flood --------------------------------------------------------------------------------
- */
+/* ---- the flood ------------------------------------------------------------------------------- */
 
 static uint64_t due_ns(const struct flood *f)
 {

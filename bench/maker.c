@@ -32,8 +32,7 @@ static void need(enum prov_rc rc, const struct prov_err *err)
                    err->text);
 }
 
-/* ---- template and policies --------------------------------------------------------------------
- */
+/* ---- template and policies ------------------------------------------------------------------- */
 
 static void write_template(struct prov_buf *b, uint64_t attrs)
 {
@@ -117,8 +116,7 @@ static void make_policies(struct prov_tx *tx, uint64_t n)
     shape_documents_release(&docs);
 }
 
-/* ---- the CA -----------------------------------------------------------------------------------
- */
+/* ---- the CA ---------------------------------------------------------------------------------- */
 
 static FILE *open_pki(const char *pki, const char *name)
 {
@@ -185,8 +183,7 @@ static void make_ca(struct prov_tx *tx, const struct pki_cert *ca, struct prov_i
     free(bytes);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 /* Puts the file's place before the device's record; at its end when the file has none. */
 static void skip_to(struct maker *m)
@@ -259,8 +256,7 @@ void maker_check(const struct prov_contact *contact)
                    prov_reason_info(contact->reason)->name, contact->detail);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static void fill(struct maker *m, const struct maker_conf *conf, const struct pki_cert *ca)
 {

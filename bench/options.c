@@ -12,8 +12,7 @@
 static const struct bench_program *program;
 static bool given[OPTIONS_MAX];
 
-/* ---- giving up --------------------------------------------------------------------------------
- */
+/* ---- giving up ------------------------------------------------------------------------------- */
 
 static const char *program_name(void)
 {
@@ -63,8 +62,7 @@ void *bench_grow(void *p, size_t n, size_t size)
     return grown;
 }
 
-/* ---- help -------------------------------------------------------------------------------------
- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_words(const char *const *words, const char *between)
 {
@@ -123,8 +121,7 @@ _Noreturn static void print_help(void)
     exit(fflush(stdout) == 0 ? 0 : 2);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void read_number(const struct bench_option *o, const char *text)
 {

@@ -20,8 +20,7 @@ static void need(bool ok, const char *what)
         bench_fail("cannot %s", what);
 }
 
-/* ---- text in either format --------------------------------------------------------------------
- */
+/* ---- text in either format ------------------------------------------------------------------- */
 
 static void add_json(struct prov_buf *out, struct prov_span text)
 {
@@ -83,8 +82,7 @@ static void add_pair(struct prov_buf *out, enum request_format format, const cha
         add_cbor(out, value);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void write_create(const struct requests *r, struct request_device *device)
 {
@@ -154,8 +152,7 @@ void request_registration(const struct requests *r, const struct request_device 
     need(out->rc == PROV_OK, "write a registration");
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static struct prov_span json_text(struct prov_span rest)
 {

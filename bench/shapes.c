@@ -11,8 +11,7 @@
 #define ANY_HEAD "arn:aws:iot:*:*:"
 #define CLIENT "${iot:ClientId}"
 
-/* ---- the rules --------------------------------------------------------------------------------
- */
+/* ---- the rules ------------------------------------------------------------------------------- */
 
 PROV_PRINTF(3, 4)
 static void set(struct shape_rule *r, enum prov_action action, const char *fmt, ...)
@@ -217,8 +216,7 @@ void shape_rule_at(const struct shape *shape, unsigned k, struct shape_rule *out
     shape->rule(k, out);
 }
 
-/* ---- rules into documents ---------------------------------------------------------------------
- */
+/* ---- rules into documents -------------------------------------------------------------------- */
 
 static const char *type_of(enum prov_action action)
 {
@@ -335,8 +333,7 @@ void shape_documents_release(struct shape_documents *docs)
     *docs = (struct shape_documents){ .n = 0 };
 }
 
-/* ---- the device and its questions -------------------------------------------------------------
- */
+/* ---- the device and its questions ------------------------------------------------------------ */
 
 void shape_facts_init(struct shape_facts *f, struct prov_span client_id)
 {

@@ -65,8 +65,7 @@ static void forget(struct storm *s, struct storm_visit *v)
     free(v);
 }
 
-/* ---- one connect ------------------------------------------------------------------------------
- */
+/* ---- one connect ----------------------------------------------------------------------------- */
 
 static void on_event(struct storm *s, struct storm_visit *v);
 
@@ -276,8 +275,7 @@ static void on_event(struct storm *s, struct storm_visit *v)
     }
 }
 
-/* ---- the storm --------------------------------------------------------------------------------
- */
+/* ---- the storm ------------------------------------------------------------------------------- */
 
 static uint64_t due_ns(const struct storm *s)
 {

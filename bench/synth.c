@@ -30,8 +30,7 @@ static void need(bool ok, const char *what)
         bench_fail("cannot %s", what);
 }
 
-/* ---- finding the parts ------------------------------------------------------------------------
- */
+/* ---- finding the parts ----------------------------------------------------------------------- */
 
 /* The last occurrence: the subject's name and key stand behind the issuer's. */
 static void locate(struct synth *s, enum part part, struct prov_span bytes)
@@ -60,8 +59,7 @@ static void locate_all(struct synth *s, X509 *cert, const char *cn)
     locate(s, PART_SIGNATURE, prov_span(signature->data, (size_t)signature->length));
 }
 
-/* ---- the one that is made ---------------------------------------------------------------------
- */
+/* ---- the one that is made -------------------------------------------------------------------- */
 
 /* The point of the number is the one before it plus the generator, or takes longer. */
 static void move_point(struct synth *s, uint64_t number)
@@ -110,8 +108,7 @@ void synth_free(struct synth *s)
     free(s);
 }
 
-/* ---- the others -------------------------------------------------------------------------------
- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static void patch_cn(struct synth *s, uint64_t number)
 {

@@ -23,8 +23,7 @@ static void tell(struct drive *d, struct agent_event *event)
     agent_event(d->agent, event);
 }
 
-/* ---- actions ----------------------------------------------------------------------------------
- */
+/* ---- actions --------------------------------------------------------------------------------- */
 
 /* Carries out an action on this device; what its DONE is to have is in *event. */
 typedef void doer(struct drive *d, const struct agent_action *act, struct agent_event *event,
@@ -199,8 +198,7 @@ static void carry_out(struct drive *d, const struct agent_action *act)
         tell(d, &event);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------
- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static uint32_t ms_left(const struct drive *d)
 {

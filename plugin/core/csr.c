@@ -26,8 +26,7 @@ static enum prov_rc refuse(struct prov_err *err, const char *why)
                      why);
 }
 
-/* ---- signature algorithms --------------------------------------------------------------------
- */
+/* ---- signature algorithms -------------------------------------------------------------------- */
 
 struct algorithm {
     const EVP_MD *digest;
@@ -134,8 +133,7 @@ static bool read_algorithm(struct prov_span *rest, struct algorithm *out)
     return false;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* What a request says; spans point into its DER. */
 struct request {
@@ -208,8 +206,7 @@ static enum prov_rc read_request(struct prov_span der, struct request *r, struct
     return read_info(info.content, r, err);
 }
 
-/* ---- possession ------------------------------------------------------------------------------
- */
+/* ---- possession ------------------------------------------------------------------------------ */
 
 static bool set_up(EVP_PKEY_CTX *ctx, const struct algorithm *algorithm)
 {
@@ -275,8 +272,7 @@ static enum prov_rc check_possession(const struct prov_csr_reader *reader, const
     return rc;
 }
 
-/* ---- csr -------------------------------------------------------------------------------------
- */
+/* ---- csr ------------------------------------------------------------------------------------- */
 
 static enum prov_rc lay_out(const struct request *r, struct prov_csr **out)
 {
@@ -343,8 +339,7 @@ void prov_csr_free(struct prov_csr *csr)
     free(csr);
 }
 
-/* ---- reader ----------------------------------------------------------------------------------
- */
+/* ---- reader ---------------------------------------------------------------------------------- */
 
 enum prov_rc prov_csr_reader_new(struct prov_csr_reader **out)
 {

@@ -3,8 +3,7 @@
 /* More than any length here; it also keeps sums of a few from wrapping. */
 #define LENGTH_BYTES_MAX 4
 
-/* ---- reading ---------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* X.690 section 10.1: the fewest bytes that will do. */
 static bool take_length(struct prov_span *s, size_t *out)
@@ -115,8 +114,7 @@ bool der_algorithm(struct prov_span *rest, struct prov_span *oid, struct prov_sp
     return true;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static size_t length_bytes(size_t n)
 {

@@ -22,8 +22,7 @@ enum {
 
 #define DER_NULL PROV_LIT("\x05\x00")
 
-/* ---- reading: `rest` shrinks by what was taken -------------------------------------------------
- */
+/* ---- reading: `rest` shrinks by what was taken ----------------------------------------------- */
 
 struct der_value {
     uint8_t tag;
@@ -51,8 +50,7 @@ bool der_is_oid(struct prov_span content);
 /* AlgorithmIdentifier (RFC 5280 section 4.1.1.2): parameters are what follows the identifier. */
 bool der_algorithm(struct prov_span *rest, struct prov_span *oid, struct prov_span *parameters);
 
-/* ---- writing ---------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void der_add_head(struct prov_buf *out, uint8_t tag, size_t content_n);
 void der_add(struct prov_buf *out, uint8_t tag, struct prov_span content);

@@ -10,8 +10,7 @@
 #include "template.h"
 #include "view.h"
 
-/* ---- what a repetition is recognised by, and what it is told -----------------------------------
- */
+/* ---- what a repetition is recognised by, and what it is told --------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {

@@ -18,8 +18,7 @@
 /* RFC 2253, but text beyond ASCII stays readable. */
 #define NAME_FLAGS (XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)
 
-/* ---- fields -----------------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static const struct {
     int nid;
@@ -63,8 +62,7 @@ const char *prov_alt_kind_name(enum prov_alt_kind kind)
     return (size_t)kind < PROV_COUNT(alt_kinds) ? alt_kinds[kind].name : "unknown";
 }
 
-/* ---- ident: gathering ------------------------------------------------------------------------
- */
+/* ---- ident: gathering ------------------------------------------------------------------------ */
 
 /* A value found: where its text is, and in which list it belongs. */
 struct item {
@@ -300,8 +298,7 @@ static enum prov_rc gather(struct gathering *g, const X509 *cert, struct prov_er
     return rc;
 }
 
-/* ---- ident: laying out -----------------------------------------------------------------------
- */
+/* ---- ident: laying out ----------------------------------------------------------------------- */
 
 static struct prov_values *list_of(struct prov_ident *ident, const struct item *it)
 {

@@ -13,8 +13,7 @@
 
 #define BAD_CERT "CertificateValidationException"
 
-/* ---- encodings --------------------------------------------------------------------------------
- */
+/* ---- encodings ------------------------------------------------------------------------------- */
 
 enum prov_rc prov_ident_id(const X509 *cert, struct prov_id *out)
 {
@@ -210,8 +209,7 @@ enum prov_rc prov_ident_encode_pem(const X509 *cert, struct prov_buf *out)
     return rc;
 }
 
-/* ---- checks -----------------------------------------------------------------------------------
- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static const char *const fault_texts[] = {
     [PROV_CERT_GOOD] = "good",

@@ -22,8 +22,7 @@ static const uint8_t version_3[] = { 0xa0, 0x03, 0x02, 0x01, 0x02 };
 static const uint8_t default_subject[] = { "\x30\x1e\x31\x1c\x30\x1a\x06\x03\x55\x04\x03\x0c\x13"
                                            "AWS IoT Certificate" };
 
-/* ---- validity --------------------------------------------------------------------------------
- */
+/* ---- validity -------------------------------------------------------------------------------- */
 
 /* RFC 5280 section 4.1.2.5: UTCTime through the year 2049. */
 #define UTC_TIME_FIRST_S (-631152000) /* 1950-01-01T00:00:00Z */
@@ -254,8 +253,7 @@ void prov_issue_validity(int64_t now_s, int64_t days, int64_t *not_before_s, int
         days < (ISSUE_MAX_TIME_S - now_s) / 86400 ? now_s + days * 86400 : ISSUE_MAX_TIME_S;
 }
 
-/* ---- what others issued ----------------------------------------------------------------------
- */
+/* ---- what others issued ---------------------------------------------------------------------- */
 
 static enum prov_rc no_answer(struct prov_err *err, const char *why)
 {

@@ -62,8 +62,7 @@ PROV_MUST_USE enum prov_rc prov_issuer_make(enum prov_key_type type, struct prov
                                             int64_t not_before_s, int64_t not_after_s,
                                             EVP_PKEY **key, X509 **cert, struct prov_err *err);
 
-/* ---- for those who do not care where it is ----------------------------------------------------
- */
+/* ---- for those who do not care where it is --------------------------------------------------- */
 
 /* Who issues, and how. Thread: any. */
 struct prov_issuing {

@@ -14,8 +14,7 @@
 
 #define PARTS_MAX PROV_MAX_CERT_DER
 
-/* ---- algorithms ------------------------------------------------------------------------------
- */
+/* ---- algorithms ------------------------------------------------------------------------------ */
 
 /* Reference 5.6; SHA-256 unless the key is stronger. */
 static const struct algorithm {
@@ -85,8 +84,7 @@ static bool set_up_signing(struct prov_issuer *issuer)
            (algorithm->der.n != 0 || set_up_pss(issuer, ctx));
 }
 
-/* ---- parts that never change -----------------------------------------------------------------
- */
+/* ---- parts that never change ----------------------------------------------------------------- */
 
 /* What the issuer calls its key, or else what RFC 5280 section 4.2.1.2 would call it. */
 static bool authority_key_id(const struct prov_issuer *issuer, struct prov_buf *out)
@@ -160,8 +158,7 @@ static bool make_parts(struct prov_issuer *issuer)
            issuer->extensions.rc == PROV_OK && issuer->algorithm.rc == PROV_OK;
 }
 
-/* ---- issuer ----------------------------------------------------------------------------------
- */
+/* ---- issuer ---------------------------------------------------------------------------------- */
 
 static enum prov_rc hold(struct prov_issuer *issuer, X509 *cert, EVP_PKEY *key)
 {

@@ -30,8 +30,7 @@ const char *prov_key_type_name(enum prov_key_type type)
     return (size_t)type < PROV_COUNT(types) ? types[type].name : "unknown";
 }
 
-/* ---- making ----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 enum prov_rc prov_key_new(enum prov_key_type type, EVP_PKEY **out)
 {
@@ -164,8 +163,7 @@ enum prov_rc prov_key_spki(enum prov_key_type type, const EVP_PKEY *key, struct 
     return out->rc;
 }
 
-/* ---- all at once -----------------------------------------------------------------------------
- */
+/* ---- all at once ----------------------------------------------------------------------------- */
 
 enum prov_rc prov_key_make(enum prov_key_type type, struct prov_key *out)
 {

@@ -35,8 +35,7 @@ struct prov_plan_overrides prov_plan_overrides(const struct prov_plan *plan)
     };
 }
 
-/* ---- things -----------------------------------------------------------------------------------
- */
+/* ---- things ---------------------------------------------------------------------------------- */
 
 enum prov_rc prov_plan_attrs(struct prov_tx *tx, const struct prov_plan *plan,
                              struct prov_attr out[static PROV_MAX_ATTRS])
@@ -165,8 +164,7 @@ static enum prov_rc apply_thing(struct prov_tx *tx, const struct prov_plan *plan
     return rc;
 }
 
-/* ---- policies and the certificate -------------------------------------------------------------
- */
+/* ---- policies and the certificate ------------------------------------------------------------ */
 
 static enum prov_rc apply_policy(struct prov_tx *tx, const struct prov_id *cert,
                                  const struct prov_plan_policy *policy)

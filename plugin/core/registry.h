@@ -225,8 +225,7 @@ PROV_MUST_USE enum prov_rc prov_cert_counts(struct prov_tx *tx,
 PROV_MUST_USE enum prov_rc prov_cert_delete(struct prov_tx *tx, const struct prov_id *id,
                                             bool force);
 
-/* ---- certificates issued to claims (claims themselves: claim.h) --------------------------------
- */
+/* ---- certificates issued to claims (claims themselves: claim.h) ------------------------------ */
 
 /* A certificate that was just made, by prov_issue or a certificate provider; nobody decodes it
  * again. */

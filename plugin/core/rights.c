@@ -34,8 +34,7 @@ struct prov_rights {
     bool incomplete; /* a session may use a document that is not in docs */
 };
 
-/* ---- the cache --------------------------------------------------------------------------------
- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 enum prov_rc prov_rights_new(struct prov_rights **out)
 {
@@ -249,8 +248,7 @@ static enum prov_rc find_set(struct prov_rights *rights, struct prov_tx *tx,
     return PROV_OK;
 }
 
-/* ---- which policies ---------------------------------------------------------------------------
- */
+/* ---- which policies -------------------------------------------------------------------------- */
 
 struct prov_span prov_rights_thing(const struct prov_cert *cert, struct prov_span client_id)
 {
@@ -334,8 +332,7 @@ prov_rights_names(struct prov_tx *tx, const struct prov_cert *cert, struct prov_
     return rc != PROV_OK ? rc : all_names(tx, cert, &thing, &to);
 }
 
-/* ---- compiling --------------------------------------------------------------------------------
- */
+/* ---- compiling ------------------------------------------------------------------------------- */
 
 struct collect {
     struct prov_rights *rights;

@@ -35,8 +35,7 @@ static const struct prov_span ec_oid = { (const uint8_t *)"\x2a\x86\x48\xce\x3d\
 static const struct prov_span rsa_oid = { (const uint8_t *)"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01",
                                           9 };
 
-/* ---- reading ---------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static unsigned bits_of(struct prov_span number)
 {
@@ -113,8 +112,7 @@ bool spki_eq(const struct spki *a, const struct spki *b)
            prov_span_eq(a->modulus, b->modulus) && prov_span_eq(a->exponent, b->exponent);
 }
 
-/* ---- for OpenSSL -----------------------------------------------------------------------------
- */
+/* ---- for OpenSSL ----------------------------------------------------------------------------- */
 
 /* PROV_ENOMEM also where OpenSSL cannot for reasons of its own: asking again may work. */
 static enum prov_rc from_data(const char *type, int selection, OSSL_PARAM *params, EVP_PKEY **out)
@@ -183,8 +181,7 @@ enum prov_rc spki_key(const struct spki *spki, EVP_PKEY *curve, EVP_PKEY **out)
     return spki->kind == PROV_KEY_EC ? ec_key(spki, curve, out) : rsa_key(spki, out);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void add(struct prov_buf *out, struct prov_span oid, struct prov_span parameters,
                 struct prov_span subject_public)

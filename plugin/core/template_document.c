@@ -159,8 +159,7 @@ out:
     return rc;
 }
 
-/* ---- what the policy's parser says of it ------------------------------------------------------
- */
+/* ---- what the policy's parser says of it ----------------------------------------------------- */
 
 static bool is_object_form(const cJSON *value)
 {

@@ -6,8 +6,7 @@
 
 static const char usage[] = "UsageException";
 
-/* ---- taking the line apart --------------------------------------------------------------------
- */
+/* ---- taking the line apart ------------------------------------------------------------------- */
 
 #define LINE_WORDS (CTL_MAX_WORDS + 3) /* noun, a verb of two words, and the words behind it */
 #define MORE "…"                       /* ends the last of a verb's words that may be several */
@@ -106,8 +105,7 @@ static enum prov_rc take_apart(int argc, char *const argv[], struct line *line,
     return rc;
 }
 
-/* ---- checking it against the tables -----------------------------------------------------------
- */
+/* ---- checking it against the tables ---------------------------------------------------------- */
 
 static const char *spaced(const struct ctl_verb *verb)
 {
@@ -335,8 +333,7 @@ enum prov_rc ctl_args_parse(int argc, char *const argv[], struct ctl_args *out,
     return rc != PROV_OK ? rc : check_options(out, err);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 const char *ctl_next(const struct ctl_args *args, enum ctl_opt id, size_t *at)
 {

@@ -7,8 +7,7 @@
 #include "issuer.h"
 #include "remote.h"
 
-/* ---- params ----------------------------------------------------------------------------------
- */
+/* ---- params ---------------------------------------------------------------------------------- */
 
 struct ctl_params ctl_params(void)
 {
@@ -126,8 +125,7 @@ void ctl_put_pem(struct ctl_params *params, const char *key, struct prov_span de
     prov_buf_release(&pem);
 }
 
-/* ---- calling ----------------------------------------------------------------------------------
- */
+/* ---- calling --------------------------------------------------------------------------------- */
 
 /* Keys and signatures take a while, in which nobody is to be kept from writing. */
 static enum prov_rc issue(struct ctl *ctl, const struct prov_api_op *op, const cJSON *params,
@@ -231,8 +229,7 @@ cJSON *ctl_peek(struct ctl *ctl, const char *op, const char *key, struct prov_sp
     return data;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static const cJSON *member(const cJSON *from, const char *key)
 {

@@ -10,8 +10,7 @@ static const char *auto_register(const cJSON *ca)
     return prov_span_eq_str(ctl_get(ca, "autoRegistrationStatus"), "ENABLE") ? "on" : "off";
 }
 
-/* ---- register ---------------------------------------------------------------------------------
- */
+/* ---- register -------------------------------------------------------------------------------- */
 
 static void hint_verification(struct ctl *ctl, struct prov_span code)
 {
@@ -150,8 +149,7 @@ static enum prov_rc ca_register(struct ctl *ctl)
     return rc;
 }
 
-/* ---- list and show ----------------------------------------------------------------------------
- */
+/* ---- list and show --------------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "ID", false, false },      { "STATUS", false, false },  { "AUTO-REGISTER", false, false },
@@ -228,8 +226,7 @@ static enum prov_rc ca_show(struct ctl *ctl)
     return ctl_tell_one(ctl, "describeCACertificate", "certificateId", ctl_word(ctl, 0), say_ca);
 }
 
-/* ---- update, delete, registration-code --------------------------------------------------------
- */
+/* ---- update, delete, registration-code ------------------------------------------------------- */
 
 static enum prov_rc say_updated(struct ctl *ctl, const cJSON *data)
 {
@@ -303,8 +300,7 @@ static enum prov_rc ca_registration_code(struct ctl *ctl)
     return ctl_tell(ctl, "getRegistrationCode", &params, say_code);
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option register_options[] = {
     { OPT_VERIFICATION_CERT, "FILE", "proof that you have the CA's key (mode DEFAULT)", NULL,

@@ -10,8 +10,7 @@
 /* Certificates that are looked at in one read transaction. */
 #define PAGE 4096
 
-/* ---- the answer -------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static unsigned long long count(const cJSON *data, const char *key)
 {
@@ -51,8 +50,7 @@ static enum prov_rc say_imported(struct ctl *ctl, const cJSON *data)
     return PROV_OK;
 }
 
-/* ---- on the store -----------------------------------------------------------------------------
- */
+/* ---- on the store ---------------------------------------------------------------------------- */
 
 struct import {
     struct ctl *ctl;
@@ -116,8 +114,7 @@ static enum prov_rc on_store(struct ctl *ctl, struct prov_span bytes, cJSON **da
     return rc;
 }
 
-/* ---- through a broker -------------------------------------------------------------------------
- */
+/* ---- through a broker ------------------------------------------------------------------------ */
 
 /* PEM as it is, DER in base64. */
 static enum prov_rc through_broker(struct ctl *ctl, struct prov_span bytes, cJSON **data)
@@ -140,8 +137,7 @@ static enum prov_rc through_broker(struct ctl *ctl, struct prov_span bytes, cJSO
     return ctl_call(ctl, "importCertificateRevocationList", &params, data);
 }
 
-/* ---- either -----------------------------------------------------------------------------------
- */
+/* ---- either ---------------------------------------------------------------------------------- */
 
 enum prov_rc ctl_ca_crl(struct ctl *ctl)
 {

@@ -6,8 +6,7 @@ static const char *const statuses[] = { "ACTIVE", "INACTIVE", "REVOKED", NULL };
 static const char *const all_statuses[] = { "ACTIVE",           "INACTIVE",           "REVOKED",
                                             "PENDING_TRANSFER", "PENDING_ACTIVATION", NULL };
 
-/* ---- register ---------------------------------------------------------------------------------
- */
+/* ---- register -------------------------------------------------------------------------------- */
 
 static enum prov_rc say_registered(struct ctl *ctl, const cJSON *data)
 {
@@ -67,8 +66,7 @@ static enum prov_rc cert_register(struct ctl *ctl)
     return rc;
 }
 
-/* ---- list and show ----------------------------------------------------------------------------
- */
+/* ---- list and show --------------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "ID", false, false }, { "STATUS", false, false }, { "COMMON NAME", false, true },
@@ -170,8 +168,7 @@ static enum prov_rc cert_show(struct ctl *ctl)
     return ctl_tell_one(ctl, "describeCertificate", "certificateId", ctl_word(ctl, 0), say_cert);
 }
 
-/* ---- update and delete ------------------------------------------------------------------------
- */
+/* ---- update and delete ----------------------------------------------------------------------- */
 
 static enum prov_rc say_status(struct ctl *ctl, const cJSON *data)
 {
@@ -230,8 +227,7 @@ static enum prov_rc cert_delete(struct ctl *ctl)
     return rc;
 }
 
-/* ---- transfer ---------------------------------------------------------------------------------
- */
+/* ---- transfer -------------------------------------------------------------------------------- */
 
 static void hint_transfer(struct ctl *ctl)
 {
@@ -319,8 +315,7 @@ static enum prov_rc cert_cancel_transfer(struct ctl *ctl)
                         say_back);
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option register_options[] = {
     { OPT_CA, "FILE", "the CA's certificate, when several registered CAs have its name", NULL,

@@ -2,8 +2,7 @@
 #include "list.h"
 #include "nouns.h"
 
-/* ---- list and show ----------------------------------------------------------------------------
- */
+/* ---- list and show --------------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "CLAIM", false, false }, { "STATE", false, false },    { "TEMPLATES", false, true },
@@ -53,8 +52,7 @@ static enum prov_rc claim_show(struct ctl *ctl)
                         ctl_claim_say);
 }
 
-/* ---- without limits, suspended, resumed -------------------------------------------------------
- */
+/* ---- without limits, suspended, resumed ------------------------------------------------------ */
 
 static enum prov_rc say_unlimited(struct ctl *ctl, const cJSON *data)
 {
@@ -98,8 +96,7 @@ static enum prov_rc claim_resume(struct ctl *ctl)
     return ctl_tell_one(ctl, "resumeClaim", "certificateId", ctl_word(ctl, 0), say_resumed);
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option list_options[] = {
     CTL_LIST_OPTIONS("ID"),

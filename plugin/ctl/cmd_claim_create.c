@@ -7,8 +7,7 @@
 #include "issuer.h"
 #include "qr.h"
 
-/* ---- the QR code -----------------------------------------------------------------------------
- */
+/* ---- the QR code ----------------------------------------------------------------------------- */
 
 #define MAX_QR_TEXT 16384
 
@@ -60,8 +59,7 @@ static enum prov_rc make_qr(struct ctl *ctl, const cJSON *data, struct prov_buf 
     return check_size(ctl, rc, columns);
 }
 
-/* ---- create -----------------------------------------------------------------------------------
- */
+/* ---- create ---------------------------------------------------------------------------------- */
 
 static void say(struct ctl *ctl, const cJSON *data, struct prov_buf *qr)
 {

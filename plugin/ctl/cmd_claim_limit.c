@@ -2,8 +2,7 @@
 #include "list.h"
 #include "when.h"
 
-/* ---- what is asked for ------------------------------------------------------------------------
- */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static enum prov_rc put_time(struct ctl *ctl, struct ctl_params *params, enum ctl_opt id,
                              const char *key)
@@ -114,8 +113,7 @@ const struct ctl_option ctl_claim_limit_options[] = {
     { 0, NULL, NULL, NULL, false },
 };
 
-/* ---- what it has ------------------------------------------------------------------------------
- */
+/* ---- what it has ----------------------------------------------------------------------------- */
 
 static void say_suspended(struct ctl *ctl, const cJSON *suspended)
 {

@@ -19,8 +19,7 @@ struct values {
     cJSON *data;     /* of the last batch */
 };
 
-/* ---- batches ----------------------------------------------------------------------------------
- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static void start_batch(struct values *v)
 {
@@ -58,8 +57,7 @@ static enum prov_rc add(struct values *v, struct prov_span value)
     return v->n == BATCH_VALUES || v->bytes >= BATCH_BYTES ? send_batch(v) : PROV_OK;
 }
 
-/* ---- where they come from ---------------------------------------------------------------------
- */
+/* ---- where they come from -------------------------------------------------------------------- */
 
 static enum prov_rc add_words(struct values *v)
 {
@@ -159,8 +157,7 @@ enum prov_rc ctl_claim_disallow(struct ctl *ctl)
     return change(ctl, "removeClaimParameterValues", "values taken off the list");
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static enum prov_rc say_unlisted(struct ctl *ctl, const cJSON *data)
 {

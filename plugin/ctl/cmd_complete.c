@@ -38,8 +38,7 @@ static void offer(const struct typed *t, const char *candidate)
         prov_buf_addf(&t->ctl->out, "%s\n", candidate);
 }
 
-/* ---- what the line says -----------------------------------------------------------------------
- */
+/* ---- what the line says ---------------------------------------------------------------------- */
 
 static void take_word(struct typed *t, const char *word)
 {
@@ -77,8 +76,7 @@ static void read_line(struct typed *t, char *const *words, size_t n)
     t->at = t->verb != NULL ? t->n_words - 1 - used : 0;
 }
 
-/* ---- what could stand there -------------------------------------------------------------------
- */
+/* ---- what could stand there ------------------------------------------------------------------ */
 
 static void offer_nouns(const struct typed *t)
 {

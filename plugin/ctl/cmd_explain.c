@@ -7,8 +7,7 @@
 #include "list.h"
 #include "nouns.h"
 
-/* ---- reasons ----------------------------------------------------------------------------------
- */
+/* ---- reasons --------------------------------------------------------------------------------- */
 
 /* NULL for one that only a newer broker knows. */
 static const struct prov_reason_info *reason_of(const cJSON *from)
@@ -52,8 +51,7 @@ static void field_cure(struct ctl_story *s, const cJSON *from)
     ctl_release(&s->ctl->out, &cure);
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 /* The steps before the one that decided were passed; those behind it were not reached. */
 static void say_steps(struct ctl *ctl, const cJSON *attempt)
@@ -199,8 +197,7 @@ static void say_story(struct ctl_story *s)
     say_verdict(s);
 }
 
-/* ---- for programs -----------------------------------------------------------------------------
- */
+/* ---- for programs ---------------------------------------------------------------------------- */
 
 static void put_cure_text(struct ctl_story *s, struct prov_doc *d, cJSON *into)
 {

@@ -8,8 +8,7 @@
 
 #define MAX_WARNINGS 65536
 
-/* ---- the store alone --------------------------------------------------------------------------
- */
+/* ---- the store alone ------------------------------------------------------------------------- */
 
 static enum prov_rc answer_json(struct ctl *ctl, const char *dir,
                                 const struct prov_settings *settings)
@@ -71,8 +70,7 @@ static enum prov_rc store_alone(struct ctl *ctl)
     return rc;
 }
 
-/* ---- the guide --------------------------------------------------------------------------------
- */
+/* ---- the guide ------------------------------------------------------------------------------- */
 
 static enum prov_rc tell(struct init *in, bool done)
 {
@@ -148,8 +146,7 @@ static enum prov_rc guide(struct ctl *ctl, bool asking)
     return rc;
 }
 
-/* ---- which of them ----------------------------------------------------------------------------
- */
+/* ---- which of them --------------------------------------------------------------------------- */
 
 /* Options that the store alone has nothing to do with. */
 static bool has_answers(const struct ctl *ctl)

@@ -50,8 +50,7 @@ static bool is_uri(const char *key)
     return strncmp(key, "pkcs11:", strlen("pkcs11:")) == 0;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static const char *key_kind(const struct prov_ident *ident)
 {
@@ -110,8 +109,7 @@ static enum prov_rc tell(struct ctl *ctl, const struct place *place, X509 *cert,
     return rc;
 }
 
-/* ---- create -----------------------------------------------------------------------------------
- */
+/* ---- create ---------------------------------------------------------------------------------- */
 
 static enum prov_rc say_created(struct ctl *ctl, const struct place *place,
                                 const struct prov_ident *ident)
@@ -202,8 +200,7 @@ static enum prov_rc issuer_create(struct ctl *ctl)
     return rc;
 }
 
-/* ---- show -------------------------------------------------------------------------------------
- */
+/* ---- show ------------------------------------------------------------------------------------ */
 
 static void hint_cure(struct ctl *ctl, enum prov_rc rc, const struct place *place)
 {
@@ -243,8 +240,7 @@ out:
     return rc;
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option create_options[] = {
     { OPT_NAME, "CN", "its common name; \"Provisioning CA\", account and region when not given",

@@ -2,8 +2,7 @@
 #include "doc_verbs.h"
 #include "nouns.h"
 
-/* ---- create and versions ----------------------------------------------------------------------
- */
+/* ---- create and versions --------------------------------------------------------------------- */
 
 static void look(struct ctl *ctl, enum prov_rc rc, struct prov_span text, const cJSON *data)
 {
@@ -99,8 +98,7 @@ static enum prov_rc version_delete(struct ctl *ctl)
     return ctl_doc_version_do(ctl, &doc, "deletePolicyVersion", "deleted");
 }
 
-/* ---- list, show, delete -----------------------------------------------------------------------
- */
+/* ---- list, show, delete ---------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "POLICY", false, true },
@@ -175,8 +173,7 @@ static enum prov_rc policy_delete(struct ctl *ctl)
     return rc;
 }
 
-/* ---- attach and detach ------------------------------------------------------------------------
- */
+/* ---- attach and detach ----------------------------------------------------------------------- */
 
 static enum prov_rc attach_or_detach(struct ctl *ctl, const char *op,
                                      enum prov_rc (*say)(struct ctl *ctl, const cJSON *data))
@@ -227,8 +224,7 @@ static enum prov_rc policy_detach(struct ctl *ctl)
     return attach_or_detach(ctl, "detachPolicy", say_detached);
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option list_options[] = {
     CTL_LIST_OPTIONS("POLICY"),

@@ -3,8 +3,7 @@
 
 #include <stdio.h>
 
-/* ---- one warning ------------------------------------------------------------------------------
- */
+/* ---- one warning ----------------------------------------------------------------------------- */
 
 static const char *file_name(const struct ctl *ctl)
 {
@@ -27,8 +26,7 @@ static void put_warning(const struct ctl *ctl, const struct prov_policy_warning 
     ctl_release(out, &raw);
 }
 
-/* ---- lint -------------------------------------------------------------------------------------
- */
+/* ---- lint ------------------------------------------------------------------------------------ */
 
 struct report {
     struct ctl *ctl;
@@ -132,8 +130,7 @@ enum prov_rc ctl_policy_lint(struct ctl *ctl)
     return rc;
 }
 
-/* ---- on the way into the registry -------------------------------------------------------------
- */
+/* ---- on the way into the registry ------------------------------------------------------------ */
 
 static void note_one(void *ctx, const struct prov_policy_warning *w)
 {

@@ -13,8 +13,7 @@ static const struct {
 };
 _Static_assert(PROV_COUNT(actions) == PROV_ACTIONS, "an action was added without a row");
 
-/* ---- the question -----------------------------------------------------------------------------
- */
+/* ---- the question ---------------------------------------------------------------------------- */
 
 static enum prov_rc read_action(struct ctl *ctl, enum prov_action *out)
 {
@@ -108,8 +107,7 @@ static enum prov_rc read_question(struct ctl *ctl, enum prov_action *action,
     return PROV_OK;
 }
 
-/* ---- the answer -------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static const struct ctl_column columns[] = {
     { "POLICY", false, true }, { "OF", false, true },      { "NO", true, false },

@@ -69,8 +69,7 @@ static const struct {
                  { M(CERTS_PENDING_ACTIVATION), "PENDING_ACTIVATION" } } },
 };
 
-/* ---- for people -------------------------------------------------------------------------------
- */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 static void add_ms(struct prov_buf *out, uint64_t us, const char *word)
 {
@@ -159,8 +158,7 @@ void ctl_status_say_broker(struct ctl *ctl)
     say_refused(ctl, image.values);
 }
 
-/* ---- for programs -----------------------------------------------------------------------------
- */
+/* ---- for programs ---------------------------------------------------------------------------- */
 
 void ctl_status_put_broker(struct ctl *ctl, struct prov_doc *d)
 {

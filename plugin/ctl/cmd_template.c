@@ -14,8 +14,7 @@ enum prov_template_type ctl_template_type(const struct ctl *ctl)
     return type;
 }
 
-/* ---- documents --------------------------------------------------------------------------------
- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 /* Of the last file that was read: what is doubtful in one that was taken, and of one that was not
  * that its mistake is the first of several, perhaps. */
@@ -100,8 +99,7 @@ enum prov_rc ctl_template_read(struct ctl *ctl, const char *file, struct prov_bu
     return ctl_doc_read(ctl, &doc, file, text);
 }
 
-/* ---- create and update ------------------------------------------------------------------------
- */
+/* ---- create and update ----------------------------------------------------------------------- */
 
 static enum prov_rc say_created(struct ctl *ctl, const cJSON *data)
 {
@@ -207,8 +205,7 @@ static enum prov_rc template_update(struct ctl *ctl)
     return rc;
 }
 
-/* ---- list, show, delete ----------------------------------------------------------------------
- */
+/* ---- list, show, delete ---------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "TEMPLATE", false, true }, { "TYPE", false, false },    { "ENABLED", false, false },
@@ -298,8 +295,7 @@ static enum prov_rc template_delete(struct ctl *ctl)
     return rc;
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option create_options[] = {
     { OPT_TYPE, NULL, "JITP for first connects; otherwise for devices with a claim certificate",

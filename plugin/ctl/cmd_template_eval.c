@@ -12,8 +12,7 @@ struct eval {
     struct ctl_params params;
 };
 
-/* ---- the template -----------------------------------------------------------------------------
- */
+/* ---- the template ---------------------------------------------------------------------------- */
 
 static enum prov_rc check_words(struct eval *e)
 {
@@ -54,8 +53,7 @@ static enum prov_rc put_registered(struct eval *e)
     return rc;
 }
 
-/* ---- the device -------------------------------------------------------------------------------
- */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 static bool is_id(const char *text)
 {
@@ -93,8 +91,7 @@ static enum prov_rc put_params(struct eval *e)
     return rc;
 }
 
-/* ---- what could not be done -------------------------------------------------------------------
- */
+/* ---- what could not be done ------------------------------------------------------------------ */
 
 /* Places are in the file, or in a version of the registered template. */
 static void set_document(struct eval *e)
@@ -152,8 +149,7 @@ static void note_ignored(struct ctl *ctl, const cJSON *data)
     }
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static enum prov_rc ask(struct eval *e, cJSON **data)
 {

@@ -40,8 +40,7 @@ static void put_on_stderr(const struct ctl *ctl, const char *lead,
     prov_buf_release(&line);
 }
 
-/* ---- lint -------------------------------------------------------------------------------------
- */
+/* ---- lint ------------------------------------------------------------------------------------ */
 
 /* A template for a CA that is checked as one for fleet provisioning, which is what lint takes it
  * for unless told. */
@@ -136,8 +135,7 @@ out:
     return rc;
 }
 
-/* ---- on the way into the registry -------------------------------------------------------------
- */
+/* ---- on the way into the registry ------------------------------------------------------------ */
 
 void ctl_template_note_warnings(struct ctl *ctl, struct prov_span text,
                                 enum prov_template_type type)

@@ -8,8 +8,7 @@ struct answer {
     struct prov_buf documents; /* of policies that the template makes */
 };
 
-/* ---- steps in words ---------------------------------------------------------------------------
- */
+/* ---- steps in words -------------------------------------------------------------------------- */
 
 /* By the names that evaluateProvisioningTemplate has for the parts of a plan. */
 static const struct part {
@@ -154,8 +153,7 @@ static void row(struct answer *a, const cJSON *step)
         keep_document(a, ctl_get(step, "name"), document);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "WHAT", false, false },

@@ -1,8 +1,7 @@
 #include "list.h"
 #include "nouns.h"
 
-/* ---- create and update ------------------------------------------------------------------------
- */
+/* ---- create and update ----------------------------------------------------------------------- */
 
 static enum prov_rc hint_type(struct ctl *ctl, enum prov_rc rc)
 {
@@ -94,8 +93,7 @@ static enum prov_rc thing_update(struct ctl *ctl)
     return hint_type(ctl, ctl_tell(ctl, "updateThing", &params, say_updated));
 }
 
-/* ---- list and show ----------------------------------------------------------------------------
- */
+/* ---- list and show --------------------------------------------------------------------------- */
 
 static const struct ctl_column columns[] = {
     { "THING", false, true },        { "TYPE", false, true },     { "GROUPS", false, true },
@@ -189,8 +187,7 @@ static enum prov_rc thing_show(struct ctl *ctl)
     return ctl_tell_one(ctl, "describeThing", "thingName", ctl_word(ctl, 0), say_thing);
 }
 
-/* ---- delete, attach, detach -------------------------------------------------------------------
- */
+/* ---- delete, attach, detach ------------------------------------------------------------------ */
 
 /* One that was not there is deleted, as on AWS; but a person wants to hear of a typing mistake. */
 static enum prov_rc say_deleted(struct ctl *ctl, const cJSON *data)
@@ -293,8 +290,7 @@ static enum prov_rc thing_detach(struct ctl *ctl)
     return ctl_tell(ctl, "detachThingPrincipal", &params, say_detached);
 }
 
-/* ---- changes of owner -------------------------------------------------------------------------
- */
+/* ---- changes of owner ------------------------------------------------------------------------ */
 
 static enum prov_rc say_handed_over(struct ctl *ctl, const cJSON *data)
 {
@@ -364,8 +360,7 @@ static enum prov_rc thing_reset(struct ctl *ctl)
     return rc;
 }
 
-/* ---- the noun ---------------------------------------------------------------------------------
- */
+/* ---- the noun -------------------------------------------------------------------------------- */
 
 static const struct ctl_option create_options[] = {
     { OPT_TYPE, "TYPE", "its thing type", NULL, false },

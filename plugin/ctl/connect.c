@@ -15,8 +15,7 @@ static const char *env(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* ---- the store or a broker --------------------------------------------------------------------
- */
+/* ---- the store or a broker ------------------------------------------------------------------- */
 
 static enum prov_rc refuse_broker(struct ctl *ctl)
 {
@@ -71,8 +70,7 @@ enum prov_rc ctl_choose(struct ctl *ctl)
     return refuse_issuer(ctl);
 }
 
-/* ---- who one is -------------------------------------------------------------------------------
- */
+/* ---- who one is ------------------------------------------------------------------------------ */
 
 /* --cert and --client-cert are the same where the verb has no --cert of its own. */
 static enum prov_rc identity(struct ctl *ctl, struct ctl_remote_conf *conf)

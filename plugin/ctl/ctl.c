@@ -38,8 +38,7 @@ static enum ctl_exit exit_code(const struct ctl *ctl, enum prov_rc rc)
     return (size_t)rc < PROV_COUNT(codes) ? codes[rc] : CTL_EXIT_STORE;
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static enum prov_rc store_result(struct ctl *ctl, enum prov_rc rc)
 {
@@ -127,8 +126,7 @@ void ctl_close(struct ctl *ctl)
     ctl->store = NULL;
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static enum prov_rc run_verb(struct ctl *ctl)
 {

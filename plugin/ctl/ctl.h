@@ -55,8 +55,7 @@ struct ctl {
 /* The whole program: returns the exit code. */
 int ctl_main(const struct ctl_io *io, int argc, char *const argv[]);
 
-/* ---- failing ----------------------------------------------------------------------------------
- */
+/* ---- failing --------------------------------------------------------------------------------- */
 
 /* An error of the command line: PROV_EINVAL with exit code 1. */
 PROV_PRINTF(2, 3) enum prov_rc ctl_usage(struct ctl *ctl, const char *fmt, ...);
@@ -70,8 +69,7 @@ PROV_PRINTF(2, 3) void ctl_note(struct ctl *ctl, const char *fmt, ...);
 /* Writes err and the hints to stderr, as text or as {"error": …}. */
 void ctl_report(struct ctl *ctl, enum prov_rc rc);
 
-/* ---- answering --------------------------------------------------------------------------------
- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 /* Text for people, escaped but for its line breaks. */
 PROV_PRINTF(2, 3) void ctl_say(struct ctl *ctl, const char *fmt, ...);
@@ -92,8 +90,7 @@ void ctl_block(struct ctl *ctl, struct prov_span text);
  * is open: a reader that waits for a pager keeps the store from reusing its space. */
 PROV_MUST_USE enum prov_rc ctl_flush(struct ctl *ctl);
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 /* For a verb of CTL_STORE_LATER: opens the store, which writing makes if need be, and begins a
  * transaction. It may be closed, which gives up what was not ended, and opened again. */
@@ -108,8 +105,7 @@ PROV_MUST_USE enum prov_rc ctl_end(struct ctl *ctl);
 PROV_MUST_USE enum prov_rc ctl_begin_read(struct ctl *ctl);
 PROV_MUST_USE enum prov_rc ctl_begin_write(struct ctl *ctl);
 
-/* ---- what commands are told -------------------------------------------------------------------
- */
+/* ---- what commands are told ------------------------------------------------------------------ */
 
 /* The n-th word behind the verb; empty when there are fewer. */
 struct prov_span ctl_word(const struct ctl *ctl, size_t n);
@@ -126,8 +122,7 @@ PROV_MUST_USE enum prov_rc ctl_pairs(struct ctl *ctl, enum ctl_opt id, struct pr
 /* The version in a word such as "3"; 0, the default one, when the word is not there. */
 PROV_MUST_USE enum prov_rc ctl_version_word(struct ctl *ctl, size_t word, uint32_t *out);
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* "-" is stdin. Later errors with a line and column are this file's. */
 PROV_MUST_USE enum prov_rc ctl_read_file(struct ctl *ctl, const char *name, size_t max_bytes,

@@ -26,8 +26,7 @@ void ctl_version_row(struct ctl_table *table, const cJSON *version)
     ctl_cell_time(table, created(version));
 }
 
-/* ---- documents --------------------------------------------------------------------------------
- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 /*
  * A request is JSON, which cannot carry what is no UTF-8 or holds a NUL. No JSON document is such,
@@ -56,8 +55,7 @@ enum prov_rc ctl_doc_read(struct ctl *ctl, const struct ctl_doc_kind *kind, cons
     return rc != PROV_OK ? rc : check_text(ctl, kind, prov_buf_span(text));
 }
 
-/* ---- versions ---------------------------------------------------------------------------------
- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 static struct ctl_params about(const struct ctl *ctl, const struct ctl_doc_kind *kind,
                                uint32_t version)

@@ -13,8 +13,7 @@ void ctl_story_release(struct ctl_story *s)
     cJSON_Delete(s->verdict);
 }
 
-/* ---- attempts ---------------------------------------------------------------------------------
- */
+/* ---- attempts -------------------------------------------------------------------------------- */
 
 /* Moves what a page has, up to as many as are wanted. */
 static void take_page(struct ctl_story *s, cJSON *data, int wanted)
@@ -52,8 +51,7 @@ static enum prov_rc find_attempts(struct ctl_story *s, int limit)
     return PROV_OK;
 }
 
-/* ---- whose certificate ------------------------------------------------------------------------
- */
+/* ---- whose certificate ----------------------------------------------------------------------- */
 
 static bool may_be_id(struct prov_span s)
 {
@@ -132,8 +130,7 @@ static void find_client(struct ctl_story *s)
     }
 }
 
-/* ---- how it stands now ------------------------------------------------------------------------
- */
+/* ---- how it stands now ----------------------------------------------------------------------- */
 
 static enum prov_rc find_ca(struct ctl_story *s)
 {

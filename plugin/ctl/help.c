@@ -2,8 +2,7 @@
 
 #include "text.h"
 
-/* ---- wrapping ---------------------------------------------------------------------------------
- */
+/* ---- wrapping -------------------------------------------------------------------------------- */
 
 /* A paragraph that is broken between pieces. */
 struct para {
@@ -51,8 +50,7 @@ static void put_row(struct prov_buf *out, struct prov_span left, size_t at, size
     put_wrapped(out, at, width, text);
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static void put_option(struct prov_buf *out, const struct ctl_option *option)
 {
@@ -109,8 +107,7 @@ void ctl_put_synopsis(struct prov_buf *out, const struct ctl_noun *noun,
     }
 }
 
-/* ---- the three levels -------------------------------------------------------------------------
- */
+/* ---- the three levels ------------------------------------------------------------------------ */
 
 static void help_verb(const struct ctl_noun *noun, const struct ctl_verb *verb, size_t width,
                       struct prov_buf *out)

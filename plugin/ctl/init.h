@@ -18,8 +18,7 @@
 /* A certificate that ends sooner is told of. */
 #define INIT_SOON_S (INT64_C(90) * 86400)
 
-/* ---- the plan --------------------------------------------------------------------------------
- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 enum init_issuer { INIT_ISSUER_NONE, INIT_ISSUER_MAKE, INIT_ISSUER_OWN };
 
@@ -57,8 +56,7 @@ struct init_plan {
     bool others_allowed;
 };
 
-/* ---- where things are, and what is there ------------------------------------------------------
- */
+/* ---- where things are, and what is there ----------------------------------------------------- */
 
 struct init_places {
     char db[INIT_PATH], etc[INIT_PATH], templates[INIT_PATH], plugin[INIT_PATH];
@@ -187,8 +185,7 @@ PROV_MUST_USE enum prov_rc init_make_server(struct init *in);
 /* The lines of places.conf. */
 void init_put_conf(const struct init *in, struct prov_buf *out);
 
-/* ---- telling ---------------------------------------------------------------------------------
- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 /* In lines that fit the terminal, below an indent of two. */
 void init_say_text(struct ctl *ctl, struct prov_span text);

@@ -11,8 +11,7 @@
 #define POLICIES "policies/"
 #define JSON_END ".json"
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool in_templates(const struct init *in, const char *sub, const char *name,
                          char out[static INIT_PATH])
@@ -75,8 +74,7 @@ static bool is_template(struct init *in, const char *name)
     return init_registered(in, "describeProvisioningTemplate", "templateName", name);
 }
 
-/* ---- which policies --------------------------------------------------------------------------
- */
+/* ---- which policies -------------------------------------------------------------------------- */
 
 /* The PolicyName of a resource, when it is a policy that is named by a text. */
 static cJSON *policy_name(const cJSON *resource)
@@ -137,8 +135,7 @@ static void take_claim_policy(struct init *in, const struct init_way *way)
     policy->there = init_registered(in, "getPolicy", "policyName", policy->name);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static enum prov_rc read_template(struct init *in, const struct init_way *way,
                                   struct prov_buf *text)
@@ -218,8 +215,7 @@ enum prov_rc init_set_policy(struct init *in, struct init_way *way, const char *
     return PROV_OK;
 }
 
-/* ---- the body ---------------------------------------------------------------------------------
- */
+/* ---- the body -------------------------------------------------------------------------------- */
 
 static enum prov_rc replace_policy(struct init *in, const char *name, struct prov_buf *text)
 {

@@ -22,8 +22,7 @@ static bool is_there(const char *path)
     return lstat(path, &st) == 0;
 }
 
-/* ---- what is there ----------------------------------------------------------------------------
- */
+/* ---- what is there --------------------------------------------------------------------------- */
 
 static enum prov_rc look_at_store(struct init *in)
 {
@@ -82,8 +81,7 @@ bool init_makes_server(const struct init *in)
     return init_wants_server(in) && !in->found.server && !in->plan.own_server;
 }
 
-/* ---- can it be done ---------------------------------------------------------------------------
- */
+/* ---- can it be done -------------------------------------------------------------------------- */
 
 static bool may(const char *dir, int what)
 {
@@ -169,8 +167,7 @@ enum prov_rc init_check(struct init *in)
     return rc;
 }
 
-/* ---- what will not work -----------------------------------------------------------------------
- */
+/* ---- what will not work ---------------------------------------------------------------------- */
 
 void init_warn(struct init *in, const char *fmt, ...)
 {

@@ -16,8 +16,7 @@
 
 #define CONF_MAX 65536
 
-/* ---- directories ------------------------------------------------------------------------------
- */
+/* ---- directories ----------------------------------------------------------------------------- */
 
 static enum prov_rc failed(struct init *in, const char *path)
 {
@@ -64,8 +63,7 @@ static enum prov_rc make_dir(struct init *in, const char *path, mode_t mode,
     return make_one(at, mode, owner) ? PROV_OK : failed(in, at);
 }
 
-/* ---- the registry -----------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 static bool has(struct init *in, const char *op, const char *key, const char *name)
 {
@@ -193,8 +191,7 @@ static enum prov_rc make_registry(struct init *in, struct prov_buf *issuer)
     return rc;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* In the store's directory, whose owner they get: there broker and provctl find it by themselves.
  */

@@ -32,8 +32,7 @@ static void copy(char out[static INIT_PATH], const char *value)
         out[0] = '\0';
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void end_listener(struct reader *r)
 {
@@ -127,8 +126,7 @@ static bool split(char *line, const char **key, const char **value)
     return true;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool same_dir(const char *a, const char *b)
 {

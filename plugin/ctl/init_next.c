@@ -36,8 +36,7 @@ static void tell(const struct next *n, const char *what, const char *fmt, ...)
     n->step(n->ctx, what, command);
 }
 
-/* ---- what the commands need -------------------------------------------------------------------
- */
+/* ---- what the commands need ------------------------------------------------------------------ */
 
 static void put_shell(char *out, size_t cap, const char *lead, const char *text)
 {
@@ -80,8 +79,7 @@ static void find_issuer(struct next *n)
     (void)snprintf(n->issuer + strlen(n->issuer), sizeof n->issuer - strlen(n->issuer), "%s", word);
 }
 
-/* ---- the steps -------------------------------------------------------------------------------
- */
+/* ---- the steps ------------------------------------------------------------------------------- */
 
 static void start_broker(const struct next *n)
 {

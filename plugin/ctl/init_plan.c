@@ -16,8 +16,7 @@
 #define DEFAULT_ETC "/etc/mosquitto"
 #define DEFAULT_USER "mosquitto"
 
-/* ---- places ----------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static bool below(char out[static INIT_PATH], const char *dir, const char *name)
 {
@@ -111,8 +110,7 @@ enum prov_rc init_find_places(struct init *in)
     return rc == PROV_OK ? find_owner(in) : rc;
 }
 
-/* ---- files that answers name ------------------------------------------------------------------
- */
+/* ---- files that answers name ----------------------------------------------------------------- */
 
 enum prov_rc init_about(struct init *in, const char *file, enum prov_rc rc)
 {
@@ -148,8 +146,7 @@ enum prov_rc init_set_path(struct init *in, const char *answer, char out[static 
     return rc;
 }
 
-/* ---- CAs -------------------------------------------------------------------------------------
- */
+/* ---- CAs ------------------------------------------------------------------------------------- */
 
 static enum prov_rc check_ca(struct init *in, const char *file)
 {

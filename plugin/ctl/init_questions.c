@@ -21,8 +21,7 @@ static bool given(const struct init *in, enum ctl_opt option)
     return ctl_has(&in->ctl->args, option);
 }
 
-/* ---- the registry -----------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 /* Of a store that is there the settings stay, unless an option says otherwise. */
 static bool asks_account(const struct init *in)
@@ -65,8 +64,7 @@ static enum prov_rc set_region(struct init *in, const char *answer)
     return PROV_OK;
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 static const struct init_choice device_choices[] = {
     { "factory", "each has a certificate that a factory's CA signed" },
@@ -204,8 +202,7 @@ static enum prov_rc set_claim_policy(struct init *in, const char *answer)
     return init_set_policy(in, &in->plan.claim, answer);
 }
 
-/* ---- who issues -------------------------------------------------------------------------------
- */
+/* ---- who issues ------------------------------------------------------------------------------ */
 
 static const struct init_choice issuer_choices[] = {
     { "make", "a CA that is made here; its key stays beside the registry" },
@@ -243,8 +240,7 @@ static bool own_issuer(const struct init *in)
     return in->plan.issuer == INIT_ISSUER_OWN;
 }
 
-/* ---- the listener -----------------------------------------------------------------------------
- */
+/* ---- the listener ---------------------------------------------------------------------------- */
 
 static void default_port(const struct init *in, char out[static INIT_PATH])
 {
@@ -349,8 +345,7 @@ static enum prov_rc set_others(struct init *in, const char *answer)
     return PROV_OK;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static const char not_factory[] = "is about devices of a factory's CA: --devices factory";
 static const char not_claim[] = "is about devices with a claim: --devices claim";

@@ -22,8 +22,7 @@
 #define SERIAL_BITS 159 /* 20 bytes, positive: RFC 5280 section 4.1.2.2 */
 #define COMMON_NAME 64
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 bool init_is_address(const char *name)
 {
@@ -76,8 +75,7 @@ enum prov_rc init_set_names(struct init *in, const char *answer)
     return used != 0 ? PROV_OK : ctl_refuse(in->ctl, "at least one name or address is needed");
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* Nobody is there to be asked. */
 static enum prov_rc load_key(struct init *in, const char *file, EVP_PKEY **out)
@@ -151,8 +149,7 @@ enum prov_rc init_set_server_key(struct init *in, const char *answer)
     return rc;
 }
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static bool add_extension(X509 *cert, X509 *ca, int nid, const char *value)
 {

@@ -4,8 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* ---- what there is ----------------------------------------------------------------------------
- */
+/* ---- what there is --------------------------------------------------------------------------- */
 
 struct rows {
     const struct init *in;
@@ -125,8 +124,7 @@ bool init_is_missing(const struct init *in)
     return n != 0;
 }
 
-/* ---- in words --------------------------------------------------------------------------------
- */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 void init_say_text(struct ctl *ctl, struct prov_span text)
 {
@@ -264,8 +262,7 @@ void init_say_done(struct init *in)
     init_next(in, say_step, in->ctl);
 }
 
-/* ---- as a document ----------------------------------------------------------------------------
- */
+/* ---- as a document --------------------------------------------------------------------------- */
 
 struct told {
     const struct init *in;

@@ -8,8 +8,7 @@
 
 #include "core/ident.h"
 
-/* ---- words and options ------------------------------------------------------------------------
- */
+/* ---- words and options ----------------------------------------------------------------------- */
 
 struct prov_span ctl_word(const struct ctl *ctl, size_t n)
 {
@@ -81,8 +80,7 @@ enum prov_rc ctl_version_word(struct ctl *ctl, size_t word, uint32_t *out)
     return PROV_OK;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static enum prov_rc slurp(struct ctl *ctl, FILE *file, size_t max_bytes, struct prov_buf *out)
 {

@@ -26,8 +26,7 @@ static bool limit_reached(const struct walk *w)
     return w->limit != 0 && w->rows >= w->limit;
 }
 
-/* ---- one page ---------------------------------------------------------------------------------
- */
+/* ---- one page -------------------------------------------------------------------------------- */
 
 static struct ctl_params request(const struct walk *w)
 {
@@ -102,8 +101,7 @@ static enum prov_rc page(struct walk *w)
     return ctl_flush(w->ctl);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* --after: a name, or an id in full. */
 static enum prov_rc start_after(struct walk *w)
@@ -175,8 +173,7 @@ enum prov_rc ctl_list(struct ctl *ctl, const struct ctl_list *list, struct ctl_p
     return rc;
 }
 
-/* ---- a short list within a description --------------------------------------------------------
- */
+/* ---- a short list within a description ------------------------------------------------------- */
 
 #define SHORT_LIST 8
 

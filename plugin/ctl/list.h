@@ -38,8 +38,7 @@ PROV_MUST_USE enum prov_rc ctl_list(struct ctl *ctl, const struct ctl_list *list
         OPT_AFTER, after, "only what comes behind this one: for the next page", NULL, false        \
     }
 
-/* ---- a short list within a description --------------------------------------------------------
- */
+/* ---- a short list within a description ------------------------------------------------------- */
 
 struct ctl_short_list {
     const char *op, *rows;

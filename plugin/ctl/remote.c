@@ -26,8 +26,7 @@ struct ctl_remote {
     bool denied; /* the broker's ACL does not let this user ask */
 };
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* The PUBACK of a request. With MQTT 5 a broker tells in it what its ACL denies. */
 static void on_published(void *context, int token, int packet_type, MQTTProperties *properties,
@@ -128,8 +127,7 @@ void ctl_remote_close(struct ctl_remote *remote)
     free(remote);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static int64_t monotonic_ms(void)
 {

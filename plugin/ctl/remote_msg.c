@@ -4,8 +4,7 @@
 #include "core/api.h"
 #include "core/json.h"
 
-/* ---- the message ------------------------------------------------------------------------------
- */
+/* ---- the message ----------------------------------------------------------------------------- */
 
 static cJSON *message(const char *op, const char *correlation, const cJSON *params)
 {
@@ -45,8 +44,7 @@ enum prov_rc ctl_message_make(const char *op, const char *correlation, const cJS
     return rc;
 }
 
-/* ---- the answer -------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 /* A prov_err points to static text: the codes that it may have. */
 static const char *known_code(struct prov_span code)

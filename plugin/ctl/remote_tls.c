@@ -12,8 +12,7 @@
 
 static struct ctl_tls_watch *watching;
 
-/* ---- looking on -------------------------------------------------------------------------------
- */
+/* ---- looking on ------------------------------------------------------------------------------ */
 
 static int verified(int ok, X509_STORE_CTX *ctx)
 {
@@ -80,8 +79,7 @@ void ctl_tls_watch_release(struct ctl_tls_watch *watch)
     watch->leaf = NULL;
 }
 
-/* ---- saying what was wrong --------------------------------------------------------------------
- */
+/* ---- saying what was wrong ------------------------------------------------------------------- */
 
 static bool is_for(X509 *leaf, const char *host)
 {

@@ -11,8 +11,7 @@
 
 #define UNREACHABLE "ServiceUnavailableException"
 
-/* ---- did it get as far as a socket? -----------------------------------------------------------
- */
+/* ---- did it get as far as a socket? ---------------------------------------------------------- */
 
 /* How a connection that could not be made at once came out: 0, or an errno. */
 static int outcome(int fd, int timeout_ms)
@@ -65,8 +64,7 @@ static enum prov_rc unreachable(const struct ctl_remote_conf *conf, const struct
                                            : "Is the address right, and no firewall between?");
 }
 
-/* ---- TLS --------------------------------------------------------------------------------------
- */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 /* The broker ended it: by an alert, or by closing once it had seen who asks. */
 static enum prov_rc not_trusted(const struct ctl_remote_conf *conf, const struct ctl_address *to,
@@ -88,8 +86,7 @@ static bool alerted(const struct ctl_tls_watch *watch)
     return reason != NULL && strstr(reason, "alert") != NULL;
 }
 
-/* ---- CONNACK ----------------------------------------------------------------------------------
- */
+/* ---- CONNACK --------------------------------------------------------------------------------- */
 
 static enum prov_rc refused(int code, const struct ctl_remote_conf *conf,
                             const struct ctl_address *to, struct prov_err *err)

@@ -7,8 +7,7 @@
 #include "core/api.h"
 #include "core/doc.h"
 
-/* ---- failing ----------------------------------------------------------------------------------
- */
+/* ---- failing --------------------------------------------------------------------------------- */
 
 PROV_PRINTF(4, 0)
 static enum prov_rc vfail(struct ctl *ctl, enum prov_rc rc, const char *code, const char *fmt,
@@ -158,8 +157,7 @@ void ctl_report(struct ctl *ctl, enum prov_rc rc)
         report_text(ctl);
 }
 
-/* ---- answering --------------------------------------------------------------------------------
- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 /* Lines stay lines; everything else is escaped. */
 static void put_lines(struct prov_buf *out, struct prov_span text)

@@ -31,8 +31,7 @@ void ctl_table_release(struct ctl_table *t)
         prov_buf_release(&t->cells);
 }
 
-/* ---- keeping cells ----------------------------------------------------------------------------
- */
+/* ---- keeping cells --------------------------------------------------------------------------- */
 
 static void cell_start(struct ctl_table *t, enum ctl_style style)
 {
@@ -98,8 +97,7 @@ void ctl_cell_time(struct ctl_table *t, int64_t at_ms)
     cell_end(t);
 }
 
-/* ---- writing rows -----------------------------------------------------------------------------
- */
+/* ---- writing rows ---------------------------------------------------------------------------- */
 
 static struct cell take_cell(struct prov_span *rest)
 {

@@ -12,8 +12,7 @@ static const char *const styles[] = {
 };
 _Static_assert(PROV_COUNT(styles) == CTL_STYLES, "a style was added without its code");
 
-/* ---- characters -------------------------------------------------------------------------------
- */
+/* ---- characters ------------------------------------------------------------------------------ */
 
 /* The character that s starts with, and its length; length 0 when it is no UTF-8. */
 static uint32_t first_char(struct prov_span s, size_t *n)
@@ -96,8 +95,7 @@ void ctl_release(struct prov_buf *answer, struct prov_buf *text)
     prov_buf_release(text);
 }
 
-/* ---- times and sizes --------------------------------------------------------------------------
- */
+/* ---- times and sizes ------------------------------------------------------------------------- */
 
 void ctl_put_time(struct prov_buf *out, int64_t at_ms)
 {
@@ -144,8 +142,7 @@ void ctl_put_size(struct prov_buf *out, uint64_t bytes)
     prov_buf_addf(out, unit == 0 || size >= 100 ? "%.0f %s" : "%.1f %s", size, units[unit]);
 }
 
-/* ---- shells -----------------------------------------------------------------------------------
- */
+/* ---- shells ---------------------------------------------------------------------------------- */
 
 static bool is_plain(uint8_t c)
 {
@@ -180,8 +177,7 @@ bool ctl_put_shell(struct prov_buf *out, struct prov_span s)
     return true;
 }
 
-/* ---- colours ----------------------------------------------------------------------------------
- */
+/* ---- colours --------------------------------------------------------------------------------- */
 
 void ctl_style_on(struct prov_buf *out, const struct ctl_look *look, enum ctl_style style)
 {
@@ -202,8 +198,7 @@ enum ctl_style ctl_style_of(const char *status)
     return strcmp(status, "REVOKED") == 0 ? CTL_BAD : CTL_WAITING;
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_char(struct prov_buf *out, uint32_t c, struct prov_span bytes)
 {

@@ -198,8 +198,7 @@ static const struct row rows[] = {
                  "new one, where the template retires it." },
 };
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* All of the text must be the number. */
 static bool read_number(const struct row *row, const char *text, uint64_t *out)
@@ -274,8 +273,7 @@ static const char *row_fallback(const struct row *row)
     return row->fallback == NULL ? row->without : row->fallback;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 /* The known key that was probably meant; NULL when none is close. */
 static const char *nearest_key(const char *key)

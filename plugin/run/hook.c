@@ -45,8 +45,7 @@ const char *prov_hook_end_name(enum prov_hook_end end)
     return (unsigned)end < PROV_HOOK_ENDS ? end_names[end] : "unknown";
 }
 
-/* ---- how calls end ----------------------------------------------------------------------------
- */
+/* ---- how calls end --------------------------------------------------------------------------- */
 
 void prov_hook_call_vends(struct prov_hook_call *call, enum prov_hook_end end, const char *fmt,
                           va_list args)
@@ -68,8 +67,7 @@ void prov_hook_call_ends(struct prov_hook_call *call, enum prov_hook_end end, co
     va_end(args);
 }
 
-/* ---- queues -----------------------------------------------------------------------------------
- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 static void list_push(struct call_list *list, struct prov_hook_call *call)
 {
@@ -116,8 +114,7 @@ void prov_hook_queue_tidy(struct prov_hooks *hooks, struct prov_hook_queue *q)
     free(q);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static bool make_epoll(struct prov_hooks *hooks)
 {
@@ -152,8 +149,7 @@ static bool start(struct prov_hooks *hooks)
     return hooks->started;
 }
 
-/* ---- what others call -------------------------------------------------------------------------
- */
+/* ---- what others call ------------------------------------------------------------------------ */
 
 enum prov_rc prov_hooks_new(const struct prov_hooks_conf *conf, struct prov_hooks **out)
 {

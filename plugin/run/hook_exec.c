@@ -33,8 +33,7 @@ static bool shut(struct prov_hook_run *run, int which)
     return true;
 }
 
-/* ---- which program ----------------------------------------------------------------------------
- */
+/* ---- which program --------------------------------------------------------------------------- */
 
 static bool lies_in(const char *path, const char *dir)
 {
@@ -63,8 +62,7 @@ static bool find_program(struct prov_hook_run *run, const char *path, char out[P
     return !run->ended;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 /*
  * The ends that the program gets are numbered in the order in which they will become 0, 1 and 2,
@@ -192,8 +190,7 @@ void prov_hook_exec_start(struct prov_hook_run *run, const char *path)
         prov_hook_ends(run, PROV_HOOK_NOT_STARTED, "cannot start the program: %s", strerror(e));
 }
 
-/* ---- talking ----------------------------------------------------------------------------------
- */
+/* ---- talking --------------------------------------------------------------------------------- */
 
 /* A program need not read its request: EPIPE only ends the sending. */
 static void feed(struct prov_hook_run *run)
@@ -264,8 +261,7 @@ const char *prov_hook_exec_words(const struct prov_hook_run *run, char out[HOOK_
     return out;
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 /* A child that has ended and is not reaped yet: its number still stands for it and its group. */
 static bool has_exited(const struct hook_child *c, siginfo_t *info)

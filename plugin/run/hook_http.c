@@ -13,8 +13,7 @@
  * Older libraries do not know it, and need it not. */
 #define MULTI_QUICK_EXIT ((CURLMoption)21)
 
-/* ---- what comes in ----------------------------------------------------------------------------
- */
+/* ---- what comes in --------------------------------------------------------------------------- */
 
 static long status_of(const struct prov_hook_run *run)
 {
@@ -48,8 +47,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return run->http.too_large || run->ended ? 0 : n;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* libcurl's own words, where they say enough. */
 static void unreachable(struct prov_hook_run *run, CURLcode result)
@@ -112,8 +110,7 @@ void prov_hook_http_drop(struct prov_hook_run *run)
     run->http.easy = NULL;
 }
 
-/* ---- the beginning ----------------------------------------------------------------------------
- */
+/* ---- the beginning --------------------------------------------------------------------------- */
 
 static struct curl_slist *make_headers(const struct prov_curl *c)
 {

@@ -16,8 +16,7 @@ static uint64_t deadline_us(const struct prov_hooks *hooks, const struct prov_ho
     return call->submitted_us + (uint64_t)hooks->conf.timeout_ms * 1000u;
 }
 
-/* ---- how calls end ----------------------------------------------------------------------------
- */
+/* ---- how calls end --------------------------------------------------------------------------- */
 
 void prov_hook_ends(struct prov_hook_run *run, enum prov_hook_end end, const char *fmt, ...)
 {
@@ -73,8 +72,7 @@ static void leave_queue(struct prov_hooks *hooks, struct prov_hook_queue *q)
     prov_hook_unlock(hooks);
 }
 
-/* ---- calls that begin -------------------------------------------------------------------------
- */
+/* ---- calls that begin ------------------------------------------------------------------------ */
 
 static void begin(struct prov_hooks *hooks, struct prov_hook_call *call)
 {
@@ -190,8 +188,7 @@ static void do_turn(struct prov_hooks *hooks, const struct turn *turn)
     }
 }
 
-/* ---- calls under way --------------------------------------------------------------------------
- */
+/* ---- calls under way ------------------------------------------------------------------------- */
 
 static void check_time(struct prov_hook_run *run, bool stopping, uint64_t now)
 {
@@ -247,8 +244,7 @@ static bool sweep(struct prov_hooks *hooks, bool stopping)
     return moved;
 }
 
-/* ---- the thread -------------------------------------------------------------------------------
- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static bool needs_polling(const struct prov_hook_run *run)
 {

@@ -79,8 +79,7 @@ struct prov_hook_run {
     struct prov_hook_run *next;
 };
 
-/* ---- hook.c ----------------------------------------------------------------------------------
- */
+/* ---- hook.c ---------------------------------------------------------------------------------- */
 
 void prov_hook_lock(struct prov_hooks *hooks);
 void prov_hook_unlock(struct prov_hooks *hooks);
@@ -94,8 +93,7 @@ PROV_PRINTF(3, 0)
 void prov_hook_call_vends(struct prov_hook_call *call, enum prov_hook_end end, const char *fmt,
                           va_list args);
 
-/* ---- hook_loop.c -----------------------------------------------------------------------------
- */
+/* ---- hook_loop.c ----------------------------------------------------------------------------- */
 
 void *prov_hook_main(void *arg); /* the thread; arg is the prov_hooks */
 /* The same of a call under way, of which the first end counts; it is finished in the next sweep. */
@@ -104,8 +102,7 @@ void prov_hook_ends(struct prov_hook_run *run, enum prov_hook_end end, const cha
 /* Adds to the answer; ends the call when it gets too large. */
 void prov_hook_take(struct prov_hook_run *run, struct prov_span bytes);
 
-/* ---- hook_exec.c: programs -------------------------------------------------------------------
- */
+/* ---- hook_exec.c: programs ------------------------------------------------------------------- */
 
 /* Starts it, or ends the call. */
 void prov_hook_exec_start(struct prov_hook_run *run, const char *path);
@@ -118,8 +115,7 @@ bool prov_hook_exec_gone(struct prov_hook_run *run);
 /* ": " and the last line of stderr, or "". */
 const char *prov_hook_exec_words(const struct prov_hook_run *run, char out[HOOK_LAST_WORDS + 3]);
 
-/* ---- hook_http.c: services -------------------------------------------------------------------
- */
+/* ---- hook_http.c: services ------------------------------------------------------------------- */
 
 /* Sends the request, or ends the call. */
 void prov_hook_http_start(struct prov_hook_run *run, const char *url);

@@ -32,8 +32,7 @@ static struct {
     uint64_t lost, lost_audit;
 } logger = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* ---- one line ---------------------------------------------------------------------------------
- */
+/* ---- one line -------------------------------------------------------------------------------- */
 
 static void text_cut(char text[static PROV_LOG_LINE_MAX + 1])
 {
@@ -75,8 +74,7 @@ static void line_to_stderr(const struct line *line)
     (void)fprintf(stderr, "%s: %s\n", names[line->level], line->text);
 }
 
-/* ---- the ring ---------------------------------------------------------------------------------
- */
+/* ---- the ring -------------------------------------------------------------------------------- */
 
 /* Under lock. */
 static void ring_push(const struct line *line)
@@ -115,8 +113,7 @@ static bool ring_pop(struct line *out)
     return n != 0;
 }
 
-/* ---- the sink ---------------------------------------------------------------------------------
- */
+/* ---- the sink -------------------------------------------------------------------------------- */
 
 static void sink_call(const struct line *line)
 {
@@ -235,8 +232,7 @@ void prov_log_drain(void)
     report_lost();
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* Stands for itself between quotes: nearly all that is ever logged. */
 static bool is_plain_char(uint8_t c)

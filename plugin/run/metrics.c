@@ -39,8 +39,7 @@ struct prov_metrics {
     int64_t started_ms;
 };
 
-/* ---- what is counted --------------------------------------------------------------------------
- */
+/* ---- what is counted ------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *help;
@@ -112,8 +111,7 @@ static uint64_t sum_of(const struct record *record)
     return fnv(FNV_START, record, offsetof(struct record, sum));
 }
 
-/* ---- the file, written ------------------------------------------------------------------------
- */
+/* ---- the file, written ----------------------------------------------------------------------- */
 
 PROV_MUST_USE static enum prov_rc write_record(struct prov_metrics *m, int64_t now_ms)
 {
@@ -216,8 +214,7 @@ enum prov_rc prov_metrics_publish(struct prov_metrics *metrics, int64_t now_ms)
     return metrics->fd < 0 ? PROV_OK : write_record(metrics, now_ms);
 }
 
-/* ---- counting ---------------------------------------------------------------------------------
- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 void prov_metrics_add(struct prov_metrics *metrics, enum prov_metric metric, uint64_t n)
 {
@@ -250,8 +247,7 @@ uint64_t prov_metrics_get(const struct prov_metrics *metrics, enum prov_metric m
     return atomic_load_explicit(&metrics->values[metric], memory_order_relaxed);
 }
 
-/* ---- the file, read ---------------------------------------------------------------------------
- */
+/* ---- the file, read -------------------------------------------------------------------------- */
 
 #define LATEST_MS INT64_C(253402300799999) /* the year 9999 ends */
 

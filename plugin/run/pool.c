@@ -8,8 +8,7 @@
 
 #define DEFAULT_BATCH 512
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 void prov_jobs_push(struct job_list *list, struct prov_job *job)
 {
@@ -59,8 +58,7 @@ static void unlock(struct prov_pool *pool)
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-/* ---- workers ----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 void prov_pool_finish(struct prov_pool *pool, struct job_list *jobs)
 {
@@ -116,8 +114,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------
- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 /* What could be made stays; the rest is tried again with the next job. */
 static enum prov_rc threads_start(struct prov_pool *pool)
@@ -195,8 +192,7 @@ void prov_pool_free(struct prov_pool *pool)
     free(pool);
 }
 
-/* ---- the broker's side ------------------------------------------------------------------------
- */
+/* ---- the broker's side ----------------------------------------------------------------------- */
 
 enum prov_rc prov_pool_submit(struct prov_pool *pool, struct prov_job *job)
 {

@@ -14,8 +14,7 @@
 
 #define KEY_FILE_MAX 65536
 
-/* ---- files -----------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static enum prov_rc cannot_read(const char *path, const char *what, int error, struct prov_err *err)
 {
@@ -77,8 +76,7 @@ enum prov_rc signer_read_file(const char *path, const char *what, bool secret, s
     return rc;
 }
 
-/* ---- certificate and key ---------------------------------------------------------------------
- */
+/* ---- certificate and key --------------------------------------------------------------------- */
 
 static enum prov_rc load_cert(const char *path, X509 **out, struct prov_err *err)
 {
@@ -140,8 +138,7 @@ static enum prov_rc load_key_file(const char *path, EVP_PKEY **out, struct prov_
     return rc;
 }
 
-/* ---- signer ----------------------------------------------------------------------------------
- */
+/* ---- signer ---------------------------------------------------------------------------------- */
 
 static enum prov_rc make_issuer(const struct prov_signer_conf *conf, X509 *cert, EVP_PKEY *key,
                                 int64_t now_s, struct prov_issuer **out, struct prov_err *err)

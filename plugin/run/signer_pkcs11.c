@@ -19,8 +19,7 @@
 #define NAME "pkcs11" /* of the provider and of the engine */
 #define ATTRIBUTE_MAX 4096
 
-/* ---- URIs (RFC 7512) --------------------------------------------------------------------------
- */
+/* ---- URIs (RFC 7512) ------------------------------------------------------------------------- */
 
 struct uri {
     struct prov_buf object; /* the URI without PIN and query: what is not secret of it */
@@ -132,8 +131,7 @@ static enum prov_rc read_pin_source(struct uri *uri, struct prov_err *err)
     return rc;
 }
 
-/* ---- the one who is asked for a PIN: has none to tell ------------------------------------------
- */
+/* ---- the one who is asked for a PIN: has none to tell ---------------------------------------- */
 
 static int tell_none(UI *ui, UI_STRING *string)
 {
@@ -160,8 +158,7 @@ static enum prov_rc not_there(const struct uri *uri, struct prov_err *err)
                      PROV_SPAN_ARG(prov_buf_span(&uri->object)));
 }
 
-/* ---- provider --------------------------------------------------------------------------------
- */
+/* ---- provider -------------------------------------------------------------------------------- */
 
 static enum prov_rc key_from_provider(const char *text, const struct uri *uri, UI_METHOD *ui,
                                       EVP_PKEY **out, struct prov_err *err)
@@ -181,8 +178,7 @@ static enum prov_rc key_from_provider(const char *text, const struct uri *uri, U
     return *out != NULL ? PROV_OK : not_there(uri, err);
 }
 
-/* ---- engine ----------------------------------------------------------------------------------
- */
+/* ---- engine ---------------------------------------------------------------------------------- */
 
 #ifndef OPENSSL_NO_ENGINE
 

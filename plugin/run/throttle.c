@@ -78,8 +78,7 @@ void prov_throttle_free(struct prov_throttle *throttle)
     free(throttle);
 }
 
-/* ---- addresses --------------------------------------------------------------------------------
- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 /* The first byte tells what the rest is, so that none of one kind is one of another. */
 struct source {
@@ -118,8 +117,7 @@ static struct prov_span source_span(const struct source *source)
     return prov_span(source->b, source->n);
 }
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 bool prov_throttle_connect(struct prov_throttle *throttle, const struct prov_id *cert,
                            int64_t now_ms)

@@ -4,8 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* ---- backup -----------------------------------------------------------------------------------
- */
+/* ---- backup ---------------------------------------------------------------------------------- */
 
 static enum prov_rc copy_to(struct lmdb_store *st, int dir_fd, const char *dir)
 {
@@ -46,8 +45,7 @@ enum prov_rc prov_lmdb_backup(struct prov_store *base, const char *dir)
     return rc;
 }
 
-/* ---- usage ------------------------------------------------------------------------------------
- */
+/* ---- usage ----------------------------------------------------------------------------------- */
 
 /* LMDB keeps the pages free for use as lists in table 0; each begins with its length. */
 static int count_free_pages(MDB_txn *txn, uint64_t *out)

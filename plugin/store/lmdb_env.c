@@ -19,8 +19,7 @@
 
 #define UNAVAILABLE "ServiceUnavailableException"
 
-/* ---- the directory ----------------------------------------------------------------------------
- */
+/* ---- the directory --------------------------------------------------------------------------- */
 
 /*
  * What root makes in someone else's directory (`sudo provctl init`) must be usable by that someone:
@@ -151,8 +150,7 @@ static enum prov_rc enter_dir(struct lmdb_store *st, const struct prov_store_lmd
     return PROV_OK;
 }
 
-/* ---- the environment --------------------------------------------------------------------------
- */
+/* ---- the environment ------------------------------------------------------------------------- */
 
 static size_t map_size(uint64_t max_bytes)
 {
@@ -189,8 +187,7 @@ static enum prov_rc open_env(struct lmdb_store *st, const struct prov_store_lmdb
     return e == 0 ? PROV_OK : prov_lmdb_fail(st, e);
 }
 
-/* ---- the format -------------------------------------------------------------------------------
- */
+/* ---- the format ------------------------------------------------------------------------------ */
 
 static MDB_val text_val(const char *text)
 {
@@ -336,8 +333,7 @@ static enum prov_rc settle(struct lmdb_store *st, const struct prov_store_lmdb_o
     return fsync(st->dir_fd) == 0 ? PROV_OK : prov_lmdb_fail(st, errno);
 }
 
-/* ---- open and free ----------------------------------------------------------------------------
- */
+/* ---- open and free --------------------------------------------------------------------------- */
 
 void prov_lmdb_free(struct prov_store *base)
 {
@@ -407,8 +403,7 @@ enum prov_rc prov_store_lmdb_open(const struct prov_store_lmdb_opts *opts,
     return PROV_OK;
 }
 
-/* ---- claim ------------------------------------------------------------------------------------
- */
+/* ---- claim ----------------------------------------------------------------------------------- */
 
 static enum prov_rc held_by_another(const struct lmdb_store *st, int fd, struct prov_err *err)
 {

@@ -33,8 +33,7 @@ MDB_txn *prov_lmdb_raw(struct prov_txn *txn)
     return ((struct lmdb_txn *)txn)->txn;
 }
 
-/* ---- begin and end ----------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 static int enter(struct lmdb_store *st, struct lmdb_txn *t)
 {
@@ -225,8 +224,7 @@ void prov_lmdb_drop_idle(struct lmdb_store *st)
     free(t);
 }
 
-/* ---- one key ----------------------------------------------------------------------------------
- */
+/* ---- one key --------------------------------------------------------------------------------- */
 
 /* LMDB only reads what it is given. */
 static MDB_val val(struct prov_span s)
@@ -329,8 +327,7 @@ static enum prov_rc lmdb_count(struct prov_txn *txn, unsigned table, uint64_t *o
     return rc;
 }
 
-/* ---- scans ------------------------------------------------------------------------------------
- */
+/* ---- scans ----------------------------------------------------------------------------------- */
 
 static enum prov_rc lmdb_scan(struct prov_txn *txn, unsigned table, struct prov_cursor **out)
 {
@@ -416,8 +413,7 @@ static void lmdb_scan_end(struct prov_cursor *base)
     free(cur);
 }
 
-/* ---- version ----------------------------------------------------------------------------------
- */
+/* ---- version --------------------------------------------------------------------------------- */
 
 /* Reads two words of the map; the lock is for the map's sake. */
 static uint64_t lmdb_version(struct prov_store *base)

@@ -51,8 +51,7 @@ static struct mem_store *store_of(const struct mem_txn *t)
     return (struct mem_store *)t->base.store;
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static struct image *last_image(struct mem_store *st)
 {
@@ -206,8 +205,7 @@ static enum prov_rc may(const struct mem_txn *t, unsigned table, bool write)
     return t->rc == PROV_OK ? PROV_OK : because(PROV_ESTORE, "the transaction failed earlier");
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* A reader's bytes stay while it lives; a writer's may change at the next step. */
 static enum prov_rc lend(struct mem_txn *t, struct prov_span s, struct prov_span *out)
@@ -255,8 +253,7 @@ static enum prov_rc mem_count(struct prov_txn *txn, unsigned table, uint64_t *ou
     return PROV_OK;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static enum prov_rc changed(struct mem_txn *t, bool ok)
 {
@@ -311,8 +308,7 @@ static enum prov_rc mem_del(struct prov_txn *txn, unsigned table, struct prov_sp
     return changed(t, prov_image_remove(t->image, table, at));
 }
 
-/* ---- scans ------------------------------------------------------------------------------------
- */
+/* ---- scans ----------------------------------------------------------------------------------- */
 
 static enum prov_rc mem_scan(struct prov_txn *txn, unsigned table, struct prov_cursor **out)
 {
@@ -397,8 +393,7 @@ static void mem_scan_end(struct prov_cursor *cur)
     free(cur);
 }
 
-/* ---- the store --------------------------------------------------------------------------------
- */
+/* ---- the store ------------------------------------------------------------------------------- */
 
 static uint64_t mem_version(struct prov_store *base)
 {

@@ -100,8 +100,7 @@ static void a_running_agent_is_asked_and_not_pushed_aside(void **state)
     agent_cli_stop(a);
 }
 
-/* ---- what is wrong -----------------------------------------------------------------------------
- */
+/* ---- what is wrong --------------------------------------------------------------------------- */
 
 static void mistype(struct agent_cli *a)
 {
@@ -256,8 +255,7 @@ static void a_protocol_that_nobody_speaks_is_a_remark(void **state)
     cJSON_Delete(doc);
 }
 
-/* ---- a proxy ------------------------------------------------------------------------------------
- */
+/* ---- a proxy --------------------------------------------------------------------------------- */
 
 /* Takes one connection at a time, answers its request, and if that was with 200 leads it on. */
 struct proxy {

@@ -45,8 +45,7 @@ static void publish(struct agent_net *agent, const char *topic, const char *text
     assert_int_equal(result.class, AGENT_OK);
 }
 
-/* ---- what goes well ----------------------------------------------------------------------------
- */
+/* ---- what goes well -------------------------------------------------------------------------- */
 
 static void message_published_comes_back_with_its_acknowledgement(void **state)
 {
@@ -162,8 +161,7 @@ static void first_contact_with_our_plugin_is_refused_and_the_second_works(void *
     rig_down(&rig);
 }
 
-/* ---- while connected ---------------------------------------------------------------------------
- */
+/* ---- while connected ------------------------------------------------------------------------- */
 
 static void broker_that_dies_closes_the_connection(void **state)
 {
@@ -241,8 +239,7 @@ static void flood_of_messages_ends_the_connection(void **state)
     mqtt_free(sender);
 }
 
-/* ---- what is left ------------------------------------------------------------------------------
- */
+/* ---- what is left ---------------------------------------------------------------------------- */
 
 static size_t threads(void)
 {

@@ -21,8 +21,7 @@
 #define DAY_S 86400
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* ---- the server's ------------------------------------------------------------------------------
- */
+/* ---- the server's ---------------------------------------------------------------------------- */
 
 static void server_that_is_not_to_be_trusted_is_told_as_what_it_is(void **state)
 {
@@ -89,8 +88,7 @@ static void trust_file_without_a_certificate_is_a_matter_of_configuration(void *
     free(pem);
 }
 
-/* ---- ours --------------------------------------------------------------------------------------
- */
+/* ---- ours ------------------------------------------------------------------------------------ */
 
 static void certificate_that_the_broker_does_not_accept_is_refused(void **state)
 {

@@ -66,8 +66,7 @@ static struct net_peer_spec answering(const struct fixture *f, const void *answe
 
 static const uint8_t connack[] = { 0x20, 2, 0, 0 };
 
-/* ---- no connection -----------------------------------------------------------------------------
- */
+/* ---- no connection --------------------------------------------------------------------------- */
 
 static void port_that_nobody_listens_on_is_a_matter_of_the_network(void **state)
 {
@@ -149,8 +148,7 @@ static void connection_after_one_that_was_given_up_works(void **state)
     agent_net_done(&f->agent, AGENT_ACT_CONNECT);
 }
 
-/* ---- TLS ---------------------------------------------------------------------------------------
- */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 static void end_of_a_connection_before_its_connack_is_a_refusal(void **state)
 {
@@ -198,8 +196,7 @@ static void protocol_is_agreed_on_where_it_is_configured(void **state)
     agent_net_fails(&f->agent, start(f, &spec), AGENT_CONFIG, "does not speak \"x-amzn-mqtt-ca\"");
 }
 
-/* ---- MQTT --------------------------------------------------------------------------------------
- */
+/* ---- MQTT ------------------------------------------------------------------------------------ */
 
 static void connack_that_says_no_is_told_by_its_code(void **state)
 {
@@ -282,8 +279,7 @@ static void nonsense_inside_tls_ends_in_a_failure(void **state)
     }
 }
 
-/* ---- a proxy -----------------------------------------------------------------------------------
- */
+/* ---- a proxy --------------------------------------------------------------------------------- */
 
 static void connect_goes_through_the_configured_proxy(void **state)
 {

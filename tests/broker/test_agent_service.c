@@ -41,8 +41,7 @@ static void wait_until_ready(struct agent_cli *a)
     cJSON_Delete(status);
 }
 
-/* ---- the service manager -----------------------------------------------------------------------
- */
+/* ---- the service manager --------------------------------------------------------------------- */
 
 static int listen_at(const char *path)
 {
@@ -90,8 +89,7 @@ static void the_service_manager_follows_its_life(void **state)
     (void)close(fd);
 }
 
-/* ---- other programs ----------------------------------------------------------------------------
- */
+/* ---- other programs -------------------------------------------------------------------------- */
 
 static void put_script(const struct agent_cli *a, const char *body)
 {
@@ -193,8 +191,7 @@ static void a_program_that_fails_is_told_of_and_the_identity_serves(void **state
     agent_cli_expect(a, EXIT_DONE, "provision", "--timeout", "60");
 }
 
-/* ---- commands to a running agent ----------------------------------------------------------------
- */
+/* ---- commands to a running agent ------------------------------------------------------------- */
 
 static void a_second_agent_is_refused(void **state)
 {

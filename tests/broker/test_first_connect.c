@@ -13,8 +13,7 @@
 #include "support/deadline.h"
 #include "support/first_rig.h"
 
-/* ---- let in -----------------------------------------------------------------------------------
- */
+/* ---- let in ---------------------------------------------------------------------------------- */
 
 /* Every broker can: 2.1 waits for it, MQTT 5 and 2.0 in place. */
 static void template_lets_the_first_connection_in(void **state)
@@ -239,8 +238,7 @@ static void two_hundred_wait_at_once_and_all_get_in(void **state)
     first_down(&s);
 }
 
-/* ---- where a CONNECT cannot wait --------------------------------------------------------------
- */
+/* ---- where a CONNECT cannot wait ------------------------------------------------------------- */
 
 /* Mosquitto 2.0, and MQTT 5 on 2.1 (see can_wait in plugin/broker/adapter.c). */
 static enum mqtt_version version_that_cannot_wait(void)

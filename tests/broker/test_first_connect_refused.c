@@ -10,8 +10,7 @@
 
 #include "support/first_rig.h"
 
-/* ---- refused ----------------------------------------------------------------------------------
- */
+/* ---- refused --------------------------------------------------------------------------------- */
 
 static void connect_that_waited_is_refused_and_told_why(void **state)
 {
@@ -195,8 +194,7 @@ static void beyond_the_queue_a_connect_is_dropped_and_does_not_wait(void **state
     first_down(&s);
 }
 
-/* ---- what happens while it waits --------------------------------------------------------------
- */
+/* ---- what happens while it waits ------------------------------------------------------------- */
 
 static void leave_by_closing(struct mqtt *c)
 {

@@ -172,8 +172,7 @@ static void two_brokers_and_two_listeners_get_ports_of_their_own(void **state)
     pki_free(&server);
 }
 
-/* ---- what the harness must not let pass -------------------------------------------------------
- */
+/* ---- what the harness must not let pass ------------------------------------------------------ */
 
 /* Runs a test in a process of its own, unseen; whether it failed. */
 static bool fails(CMUnitTestFunction test, const char *dir)

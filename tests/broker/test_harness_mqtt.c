@@ -89,8 +89,7 @@ static void connection_comes_from_the_address_it_was_told_to(void **state)
     broker_expect_log(f->broker, mark, "New client connected from 127.0.0.5:");
 }
 
-/* ---- refusals in MQTT -------------------------------------------------------------------------
- */
+/* ---- refusals in MQTT ------------------------------------------------------------------------ */
 
 static void wrong_password_is_refused_in_the_connack(void **state)
 {
@@ -164,8 +163,7 @@ static void takeover_closes_the_older_connection(void **state)
     }
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void message_reaches_its_subscriber_whole(void **state)
 {
@@ -392,8 +390,7 @@ static void broker_chooses_a_client_id_where_none_is_given(void **state)
     mqtt_free(c);
 }
 
-/* ---- wills ------------------------------------------------------------------------------------
- */
+/* ---- wills ----------------------------------------------------------------------------------- */
 
 static void will_is_sent_for_a_lost_client_and_not_for_a_polite_one(void **state)
 {

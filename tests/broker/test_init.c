@@ -75,8 +75,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- the parts --------------------------------------------------------------------------------
- */
+/* ---- the parts ------------------------------------------------------------------------------- */
 
 /* provctl with these words must do well; what it answered, to be deleted. */
 static cJSON *ctl(const struct world *w, const char *const *words)
@@ -198,8 +197,7 @@ static void expect_explained(const struct world *w, const char *id, const char *
     run_release(&r);
 }
 
-/* ---- by options -------------------------------------------------------------------------------
- */
+/* ---- by options ------------------------------------------------------------------------------ */
 
 static void device_of_the_factory_gets_in_and_a_strangers_does_not(void **state)
 {
@@ -339,8 +337,7 @@ static void broker_that_becomes_its_user_can_read_and_write_all_it_needs(void **
     pki_free(&device);
 }
 
-/* ---- question by question ---------------------------------------------------------------------
- */
+/* ---- question by question -------------------------------------------------------------------- */
 
 struct talk {
     pid_t pid;

@@ -181,8 +181,7 @@ static void provisioned_devices_are_not_announced(void **state)
     rig_down(&rig);
 }
 
-/* ---- hooks ------------------------------------------------------------------------------------
- */
+/* ---- hooks ----------------------------------------------------------------------------------- */
 
 /* Options and paths outlive the broker. */
 static char hook_dir[TMP_PATH_MAX], hook_spec[TMP_PATH_MAX + 8];

@@ -247,8 +247,7 @@ static void revocation_list_ends_sessions_and_keeps_unseen_devices_out(void **st
     rig_down(&rig);
 }
 
-/* ---- who comes too often ----------------------------------------------------------------------
- */
+/* ---- who comes too often --------------------------------------------------------------------- */
 
 static void clone_of_a_certificate_runs_dry_and_others_do_not(void **state)
 {
@@ -363,8 +362,7 @@ static void address_of_strangers_is_refused_before_any_look_at_their_keys(void *
     rig_down(&rig);
 }
 
-/* ---- metrics ----------------------------------------------------------------------------------
- */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 /* The value comes in time; older ones may come before it. */
 static void expect_count(struct mqtt *c, const char *name, const char *value)

@@ -26,8 +26,7 @@ struct world {
 
 static const char *const users[] = { "ops", "secret", "guest", "secret", NULL };
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 #define MAX_ARGS 40
 
@@ -133,8 +132,7 @@ static void same_at(struct world *w, int status, const char *const *words, const
 
 #define same(w, status, ...) same_at((w), (status), WORDS(__VA_ARGS__), __FILE__, __LINE__)
 
-/* ---- the world --------------------------------------------------------------------------------
- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 static void write_text(const struct world *w, const char *name, const char *text,
                        char path[static TMP_PATH_MAX])
@@ -213,8 +211,7 @@ static int world_down(void **state)
     return 0;
 }
 
-/* ---- the same as on the store -----------------------------------------------------------------
- */
+/* ---- the same as on the store ---------------------------------------------------------------- */
 
 #define POLICY                                                                                     \
     "{ \"Version\": \"2012-10-17\", \"Statement\": [ { \"Sid\": \"In\", \"Effect\": \"Allow\",\n"  \
@@ -445,8 +442,7 @@ static void claims_are_limited_and_certificates_made_through_the_broker(void **s
     unfurnish(w, &f);
 }
 
-/* ---- long lists -------------------------------------------------------------------------------
- */
+/* ---- long lists ------------------------------------------------------------------------------ */
 
 #define MANY 600 /* more than two pages */
 
@@ -481,8 +477,7 @@ static void long_list_comes_page_by_page(void **state)
     says(w->r.out, "\"nextToken\": \"many-299\"");
 }
 
-/* ---- getting in -------------------------------------------------------------------------------
- */
+/* ---- getting in ------------------------------------------------------------------------------ */
 
 static void other_authority_is_not_trusted(void **state)
 {
@@ -613,8 +608,7 @@ static void environment_names_the_broker(void **state)
     assert_int_equal(unsetenv("PROVCTL_URL"), 0);
 }
 
-/* ---- several at once --------------------------------------------------------------------------
- */
+/* ---- several at once ------------------------------------------------------------------------- */
 
 #define AT_ONCE 6
 

@@ -18,8 +18,7 @@
 
 static const int tls_versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 static void device_joins_and_has_its_policy_s_rights_and_no_others(void **state)
 {

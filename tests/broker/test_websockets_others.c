@@ -17,8 +17,7 @@
 #include "support/operator.h"
 #include "support/ws_rig.h"
 
-/* ---- provisioning over websockets -------------------------------------------------------------
- */
+/* ---- provisioning over websockets ------------------------------------------------------------ */
 
 static void claim_provisions_over_a_websocket(void **state)
 {
@@ -87,8 +86,7 @@ static void trusted_user_gets_a_claim_in_the_browser(void **state)
     fleet_down(&f);
 }
 
-/* ---- listeners that ask for no certificate ----------------------------------------------------
- */
+/* ---- listeners that ask for no certificate --------------------------------------------------- */
 
 static void others_have_what_the_broker_s_own_rules_give_and_no_more(void **state)
 {
@@ -177,8 +175,7 @@ static void certificates_that_the_cafile_trusts_are_others(void **state)
     rig_down(&rig);
 }
 
-/* ---- what is told of them ---------------------------------------------------------------------
- */
+/* ---- what is told of them -------------------------------------------------------------------- */
 
 static void expect_presence(struct mqtt *watcher, const char *what, const char *reason)
 {
@@ -231,8 +228,7 @@ static void presence_is_told_from_begin_to_end(void **state)
     rig_down(&rig);
 }
 
-/* ---- the transport itself ---------------------------------------------------------------------
- */
+/* ---- the transport itself -------------------------------------------------------------------- */
 
 /* As browsers and proxies may cut it. */
 static void messages_in_pieces_arrive_whole(void **state)

@@ -47,8 +47,7 @@ static int arrived(void *context, char *topic, int topic_len, MQTTClient_message
     return 1;
 }
 
-/* ---- the work ---------------------------------------------------------------------------------
- */
+/* ---- the work -------------------------------------------------------------------------------- */
 
 static int wait_for(sem_t *answer)
 {

@@ -32,8 +32,7 @@ struct answer {
     bool accepted;
 };
 
-/* ---- CBOR: flat maps of text, and one nested ---------------------------------------------------
- */
+/* ---- CBOR: flat maps of text, and one nested ------------------------------------------------- */
 
 static cbor_item_t *to_cbor(const cJSON *object)
 {
@@ -117,8 +116,7 @@ static cJSON *decode(const struct device *device, const MQTTClient_message *mess
     return body;
 }
 
-/* ---- one operation -----------------------------------------------------------------------------
- */
+/* ---- one operation --------------------------------------------------------------------------- */
 
 static bool listen_for(struct device *device, const char *topic)
 {
@@ -174,8 +172,7 @@ static bool ask(struct device *device, const char *topic, const cJSON *body, str
     return false;
 }
 
-/* ---- the exchange ------------------------------------------------------------------------------
- */
+/* ---- the exchange ---------------------------------------------------------------------------- */
 
 static bool write_file(const char *name, const char *ending, const cJSON *text)
 {

@@ -62,8 +62,7 @@ static void check_settings(const struct prov_conf *conf)
     require(conf->ca_burst >= 1 && conf->ca_burst <= 1000000);
 }
 
-/* ---- written out again ------------------------------------------------------------------------
- */
+/* ---- written out again ----------------------------------------------------------------------- */
 
 #define AT(field) offsetof(struct prov_conf, field)
 

@@ -27,8 +27,7 @@ static void must(bool ok)
         abort();
 }
 
-/* ---- specs ------------------------------------------------------------------------------------
- */
+/* ---- specs ----------------------------------------------------------------------------------- */
 
 static bool has_byte(struct prov_span s, uint8_t byte)
 {
@@ -79,8 +78,7 @@ static void try_spec(struct prov_span text)
         check_url(spec.target);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static bool says(const cJSON *doc, const char *key, const char *word)
 {
@@ -221,8 +219,7 @@ static void try_answer(struct prov_span text, enum prov_hook_use use)
     prov_hook_answer_free(answer);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct prov_span next_piece(struct prov_span *left)
 {

@@ -28,8 +28,7 @@ static const char *const kinds[] = {
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == AGENT_ACTIONS, "an action has no name");
 
-/* ---- actions as they are taken -----------------------------------------------------------------
- */
+/* ---- actions as they are taken --------------------------------------------------------------- */
 
 static void tell_story(struct play *p, const struct agent_action *action)
 {

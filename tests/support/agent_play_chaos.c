@@ -24,8 +24,7 @@ static void set_up(struct play *p, uint8_t how)
     p->configuration = (how & 4) != 0 ? "{\"a\":1}" : NULL;
 }
 
-/* ---- what may happen ---------------------------------------------------------------------------
- */
+/* ---- what may happen ------------------------------------------------------------------------- */
 
 static enum agent_class some_class(uint8_t with)
 {

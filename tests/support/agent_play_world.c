@@ -10,8 +10,7 @@
 
 const uint8_t play_device[AGENT_DEVICE_LEN] = "thirty-two bytes of some device";
 
-/* ---- what is stored ----------------------------------------------------------------------------
- */
+/* ---- what is stored -------------------------------------------------------------------------- */
 
 struct agent_slot play_slot_of(const struct play_slot *stored)
 {

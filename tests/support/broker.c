@@ -39,8 +39,7 @@ struct broker {
     struct child child;
 };
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* What is in the file from there on, "" when there is none; to be freed. */
 static char *read_from(const char *path, size_t from)
@@ -136,8 +135,7 @@ void broker_expect_log(struct broker *b, size_t mark, const char *text)
     fail_msg("the broker's log does not say \"%s\" (from byte %zu on)", text, mark);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static const char *option_of(const char *name, const char *fallback)
 {
@@ -331,8 +329,7 @@ void broker_restart(struct broker *b, const struct broker_options *options)
     fail_msg("the broker does not start again");
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 /* Whether our plugin has a part in a report, or nobody knows. */
 static bool is_about_plugin(const char *report)

@@ -95,8 +95,7 @@ uint16_t broker_plain_port(const struct broker *b);
 uint16_t broker_ws_port(const struct broker *b, enum broker_ws kind); /* the first of this kind */
 pid_t broker_pid(const struct broker *b);
 
-/* ---- the log: lines since mark, a position in the file -----------------------------------------
- */
+/* ---- the log: lines since mark, a position in the file --------------------------------------- */
 
 size_t broker_log_mark(const struct broker *b);
 /* Waits until a line since mark contains text. */

@@ -25,8 +25,7 @@
 
 extern char **environ;
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static bool names_variable(const char *entry, const char *name)
 {
@@ -128,8 +127,7 @@ bool child_start(struct child *c, const struct child_spec *spec)
     return true;
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static int reap(struct child *c)
 {
@@ -163,8 +161,7 @@ void child_kill(struct child *c)
     (void)reap(c);
 }
 
-/* ---- running a command to its end -------------------------------------------------------------
- */
+/* ---- running a command to its end ------------------------------------------------------------ */
 
 static void shut(int *fd)
 {

@@ -37,8 +37,7 @@ int child_wait(struct child *c, int64_t deadline_ms);
 /* SIGKILL, and reaps. Does nothing where no child is. */
 void child_kill(struct child *c);
 
-/* ---- running a command to its end --------------------------------------------------------------
- */
+/* ---- running a command to its end ------------------------------------------------------------ */
 
 struct run_result {
     int status;      /* as child_wait; -1: killed at the deadline */

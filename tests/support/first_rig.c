@@ -81,8 +81,7 @@ void first_refused(struct mqtt *c, int code)
     mqtt_free(c);
 }
 
-/* ---- hooks that wait for the test -------------------------------------------------------------
- */
+/* ---- hooks that wait for the test ------------------------------------------------------------ */
 
 static void set_hook(struct first *s, const struct prov_id *ca, const char *name)
 {

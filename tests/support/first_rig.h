@@ -42,8 +42,7 @@ void first_down(struct first *s);
 /* The broker serves others, at once: a message goes to it and back. */
 void first_others_served(struct first *s);
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 struct mqtt *first_start(struct rig_link *link);
 struct mqtt *first_start_device(struct first *s, const struct pki_cert *device,
@@ -64,8 +63,7 @@ void first_provctl(struct first *s, const char *const *words);
 /* By provctl: policy "all", and ACTIVE. */
 void first_activate(struct first *s, const char *hex);
 
-/* ---- hooks ------------------------------------------------------------------------------------
- */
+/* ---- hooks ----------------------------------------------------------------------------------- */
 
 /* A shell script NAME for this CA that says so; with a gate, once first_gate_open was called. */
 void first_hook(struct first *s, const struct prov_id *ca, const char *name, const char *says,

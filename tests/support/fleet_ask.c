@@ -164,8 +164,7 @@ void fleet_expect_rejected_at(struct mqtt *c, const struct fleet_ask *ask, int s
     fleet_release(&answer);
 }
 
-/* ---- bodies -----------------------------------------------------------------------------------
- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static char *print_and_delete(cJSON *doc)
 {

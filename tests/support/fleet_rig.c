@@ -51,8 +51,7 @@ const char fleet_template[] =
     "\"}}},"
     "\"DeviceConfiguration\":{\"site\":\"north\",\"serial\":{\"Ref\":\"Serial\"}}}";
 
-/* ---- the registry -----------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 struct prov_id fleet_id(const X509 *cert)
 {
@@ -175,8 +174,7 @@ void fleet_check(struct fleet_rig *f)
     assert_false(found);
 }
 
-/* ---- the dump ---------------------------------------------------------------------------------
- */
+/* ---- the dump -------------------------------------------------------------------------------- */
 
 struct dump {
     struct prov_tx tx;
@@ -262,8 +260,7 @@ char *fleet_dump(struct fleet_rig *f)
     return text;
 }
 
-/* ---- up and down ------------------------------------------------------------------------------
- */
+/* ---- up and down ----------------------------------------------------------------------------- */
 
 void fleet_put_issuer(const struct fleet_rig *f)
 {
@@ -303,8 +300,7 @@ void fleet_down(struct fleet_rig *f)
     rig_down(&f->rig);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 void fleet_device_free(struct fleet_device *d)
 {
@@ -419,8 +415,7 @@ struct mqtt *fleet_join(const struct fleet_rig *f, const struct fleet_device *d,
     return fleet_connect(f, &d->cert, thing);
 }
 
-/* ---- hooks that wait --------------------------------------------------------------------------
- */
+/* ---- hooks that wait ------------------------------------------------------------------------- */
 
 void fleet_use_hooks(struct fleet_rig *f, const char *timeout_ms)
 {

@@ -32,8 +32,7 @@ void fleet_down(struct fleet_rig *f);
 void fleet_put_issuer(const struct fleet_rig *f);
 void fleet_remove_issuer(const struct fleet_rig *f);
 
-/* ---- the registry -----------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 extern const char fleet_template[]; /* the body of FLEET_TEMPLATE */
 
@@ -63,8 +62,7 @@ char *fleet_dump(struct fleet_rig *f);
 /* prov_registry_check finds nothing. */
 void fleet_check(struct fleet_rig *f);
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 /* A certificate that was issued, with its key. */
 struct fleet_device {

@@ -17,8 +17,7 @@ static const char body[] =
                                      ":"
                                      "{'Ref':'AWS::IoT::Certificate::Id'},'empty':''}}";
 
-/* ---- the scene -------------------------------------------------------------------------------
- */
+/* ---- the scene ------------------------------------------------------------------------------- */
 
 static enum prov_rc find_issuer(const struct prov_issuing *self, const struct prov_issuer **out,
                                 struct prov_err *err)
@@ -83,8 +82,7 @@ int scene_teardown(void **state)
     return reg_teardown(&reg);
 }
 
-/* ---- requests --------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void add_text(cJSON *doc, const char *key, const char *text)
 {
@@ -211,8 +209,7 @@ struct prov_fleet *scene_done(struct scene *s, const struct scene_ask *ask)
     return fleet;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 void scene_expect_at(const struct prov_fleet *fleet, enum prov_reason reason, const char *file,
                      int line)
@@ -307,8 +304,7 @@ struct prov_id scene_device(struct scene *s, const char *serial)
     return id;
 }
 
-/* ---- the world -------------------------------------------------------------------------------
- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 const char *scene_csr(struct scene *s, EVP_PKEY *key, const char *subject)
 {

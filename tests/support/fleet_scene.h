@@ -78,8 +78,7 @@ int scene_teardown(void **state);
 #define SCENE_TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, scene_teardown)
 #define SCENE_MAIN(tests) REG_MAIN(tests)
 
-/* ---- requests --------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* As the broker takes it on; the scene frees it, or scene_drop does. */
 struct prov_fleet *scene_new(struct scene *s, const struct scene_ask *ask);
@@ -115,8 +114,7 @@ struct prov_id scene_certificate(struct scene *s, const struct prov_id *claim,
 /* RegisterThing for device dev-SERIAL, with a certificate of its own: PROVISIONED. */
 struct prov_id scene_device(struct scene *s, const char *serial);
 
-/* ---- the world -------------------------------------------------------------------------------
- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 /* A CSR, PEM; lives as long as the scene. subject as in struct pki_spec. */
 const char *scene_csr(struct scene *s, EVP_PKEY *key, const char *subject);

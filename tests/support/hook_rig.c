@@ -154,8 +154,7 @@ void hook_ask_release(struct hook_ask *a)
     prov_buf_release(&a->call.answer);
 }
 
-/* ---- what is left of programs -----------------------------------------------------------------
- */
+/* ---- what is left of programs ---------------------------------------------------------------- */
 
 int hook_watch(const struct hook_rig *rig)
 {

@@ -61,8 +61,7 @@ void hook_ask(struct hook_ask *a, struct hook_rig *rig, const char *spec, const 
 const char *hook_answer(struct hook_ask *a); /* as a C string */
 void hook_ask_release(struct hook_ask *a);
 
-/* ---- what is left of programs ----------------------------------------------------------------
- */
+/* ---- what is left of programs ---------------------------------------------------------------- */
 
 /*
  * A script that runs HOOK_HOLD first holds the named pipe "alive" beside it, and so does what it

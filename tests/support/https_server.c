@@ -65,8 +65,7 @@ static void set_text(char **to, const char *text)
     need(*to != NULL, "remember a text");
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static size_t content_length(const char *head)
 {
@@ -106,8 +105,7 @@ static bool read_request(SSL *ssl, char *text, char **body)
     return true;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static bool say(SSL *ssl, const char *text)
 {
@@ -222,8 +220,7 @@ static bool serve_one(struct https_server *s, SSL *ssl, char *text)
     return go_on;
 }
 
-/* ---- connections ------------------------------------------------------------------------------
- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static void serve_tls(struct connection *c)
 {
@@ -296,8 +293,7 @@ static void *listener_main(void *arg)
     return NULL;
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------
- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 static int listen_on(uint16_t port)
 {
@@ -367,8 +363,7 @@ void https_stop(struct https_server *s)
     free(s);
 }
 
-/* ---- what tests ask ---------------------------------------------------------------------------
- */
+/* ---- what tests ask -------------------------------------------------------------------------- */
 
 uint16_t https_port(const struct https_server *s)
 {

@@ -17,8 +17,7 @@ void mqtt_message_free(struct mqtt_message *m)
     free(m);
 }
 
-/* ---- a connection -----------------------------------------------------------------------------
- */
+/* ---- a connection ---------------------------------------------------------------------------- */
 
 struct mqtt *mqtt_start(const struct mqtt_options *options)
 {
@@ -119,8 +118,7 @@ const char *mqtt_story(struct mqtt *c)
     return c->story;
 }
 
-/* ---- what the broker sends --------------------------------------------------------------------
- */
+/* ---- what the broker sends ------------------------------------------------------------------- */
 
 static void malformed(struct mqtt *c, const char *what)
 {
@@ -317,8 +315,7 @@ void mqtt_step(struct mqtt *c)
         mqtt_link_close(&c->link, MQTT_END_OURS);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 void mqtt_send(struct mqtt *c)
 {
@@ -387,8 +384,7 @@ void mqtt_submit_frame(struct mqtt *c, enum ws_opcode opcode, struct prov_span p
     mqtt_link_frame(&c->link, opcode, payload);
 }
 
-/* ---- taking what came -------------------------------------------------------------------------
- */
+/* ---- taking what came ------------------------------------------------------------------------ */
 
 bool mqtt_take_answer(struct mqtt *c, uint16_t id, struct mqtt_answer *out)
 {

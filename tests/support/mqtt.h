@@ -89,8 +89,7 @@ struct mqtt_options {
     int64_t wait_ms; /* the longest that any waiting call takes; 0: DEADLINE_DEFAULT_MS */
 };
 
-/* ---- what happened ----------------------------------------------------------------------------
- */
+/* ---- what happened --------------------------------------------------------------------------- */
 
 enum mqtt_end {
     MQTT_END_NONE,      /* not ended: connecting or connected */
@@ -145,8 +144,7 @@ struct mqtt_answer {
     int code; /* of PUBACK, SUBACK or UNSUBACK; 0 where MQTT 3.1.1 has none */
 };
 
-/* ---- a connection ------------------------------------------------------------------------------
- */
+/* ---- a connection ---------------------------------------------------------------------------- */
 
 /* Starts connecting. NULL when out of memory or when the options are unusable. */
 struct mqtt *mqtt_start(const struct mqtt_options *options);
@@ -171,8 +169,7 @@ const char *mqtt_story(struct mqtt *c);
  */
 SSL_SESSION *mqtt_session(const struct mqtt *c);
 
-/* ---- sending: appended now, on its way with the next step or mqtt_send --------------------------
- */
+/* ---- sending: appended now, on its way with the next step or mqtt_send ----------------------- */
 
 struct mqtt_publish {
     const char *topic;
@@ -196,8 +193,7 @@ void mqtt_submit_raw(struct mqtt *c, struct prov_span bytes);
 /* A whole WebSocket frame of any kind, behind what was submitted before. */
 void mqtt_submit_frame(struct mqtt *c, enum ws_opcode opcode, struct prov_span payload);
 
-/* ---- taking what came, without waiting ----------------------------------------------------------
- */
+/* ---- taking what came, without waiting ------------------------------------------------------- */
 
 /* The answer to packet id, or with id 0 the oldest one. */
 bool mqtt_take_answer(struct mqtt *c, uint16_t id, struct mqtt_answer *out);
@@ -206,8 +202,7 @@ struct mqtt_message *mqtt_take_message(struct mqtt *c, const char *topic);
 /* How many ping answers have come. */
 unsigned mqtt_pongs(const struct mqtt *c);
 
-/* ---- waiting, no longer than wait_ms ------------------------------------------------------------
- */
+/* ---- waiting, no longer than wait_ms --------------------------------------------------------- */
 
 /* In place of a code. */
 enum { MQTT_WENT = -1 /* the connection ended first */, MQTT_LATE = -2 /* the deadline passed */ };

@@ -17,8 +17,7 @@
 #define CHUNKS_PER_STEP 16
 #define BUFFER_MAX (512u * 1024 * 1024)
 
-/* ---- TLS set-up -------------------------------------------------------------------------------
- */
+/* ---- TLS set-up ------------------------------------------------------------------------------ */
 
 static bool use_identity(SSL_CTX *ctx, const struct mqtt_tls *tls)
 {
@@ -119,8 +118,7 @@ static bool start_tls(struct mqtt_link *l, const struct mqtt_tls *tls)
     return tls->resume == NULL || SSL_set_session(l->ssl, tls->resume) == 1;
 }
 
-/* ---- TCP set-up -------------------------------------------------------------------------------
- */
+/* ---- TCP set-up ------------------------------------------------------------------------------ */
 
 static bool to_address(const char *text, uint16_t port, struct sockaddr_in *out)
 {
@@ -210,8 +208,7 @@ void mqtt_link_consume(struct prov_buf *b, size_t n)
     b->n -= n;
 }
 
-/* ---- the pump ---------------------------------------------------------------------------------
- */
+/* ---- the pump -------------------------------------------------------------------------------- */
 
 static void finish_connect(struct mqtt_link *l)
 {

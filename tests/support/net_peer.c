@@ -61,8 +61,7 @@ static void remember(struct net_peer *peer, char *to, const char *text, size_t n
     (void)pthread_mutex_unlock(&peer->lock);
 }
 
-/* ---- TLS ---------------------------------------------------------------------------------------
- */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
                        const unsigned char *in, unsigned in_n, void *arg)
@@ -136,8 +135,7 @@ static void serve_tls(struct net_peer *peer, int fd)
     SSL_free(ssl);
 }
 
-/* ---- a proxy -----------------------------------------------------------------------------------
- */
+/* ---- a proxy --------------------------------------------------------------------------------- */
 
 static bool send_all(int fd, const char *bytes, size_t n)
 {
@@ -222,8 +220,7 @@ static void serve_proxy(struct net_peer *peer, int fd)
     (void)close(to);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static void serve(struct net_peer *peer, int fd)
 {

@@ -29,8 +29,7 @@ static void need(bool ok, const char *what)
     exit(2);
 }
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *type, *group;
@@ -88,8 +87,7 @@ EVP_PKEY *pki_key_shared(enum pki_key kind)
     return shared[kind];
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* "/TYPE=value/TYPE=value" */
 static X509_NAME *name_new(const char *text)
@@ -153,8 +151,7 @@ static void add_alt_names(X509 *cert, int nid, const char *list)
     free(copy);
 }
 
-/* ---- certificates -----------------------------------------------------------------------------
- */
+/* ---- certificates ---------------------------------------------------------------------------- */
 
 static void add_ext(X509 *cert, X509 *issuer, int nid, const char *value)
 {
@@ -323,8 +320,7 @@ struct pki_cert pki_impostor(const struct pki_cert *ca)
     return impostor;
 }
 
-/* ---- encodings --------------------------------------------------------------------------------
- */
+/* ---- encodings ------------------------------------------------------------------------------- */
 
 struct pki_cert pki_twin(const struct pki_cert *cert)
 {

@@ -16,8 +16,7 @@ struct rig_txn {
     unsigned ids[1024];
 };
 
-/* ---- the store --------------------------------------------------------------------------------
- */
+/* ---- the store ------------------------------------------------------------------------------- */
 
 static void trace(struct rig_store *st, char step)
 {
@@ -158,8 +157,7 @@ unsigned rig_durable(const struct rig *rig, unsigned id)
     return n;
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------
- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 static bool job_prepare(struct prov_job *job)
 {
@@ -222,8 +220,7 @@ void rig_submit(struct rig_job *j, struct rig *rig, unsigned id, enum rig_parts 
     assert_int_equal(prov_pool_submit(rig->pool, &j->job), PROV_OK);
 }
 
-/* ---- the pool ---------------------------------------------------------------------------------
- */
+/* ---- the pool -------------------------------------------------------------------------------- */
 
 static void on_wake(void *ctx)
 {

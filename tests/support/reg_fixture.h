@@ -61,8 +61,7 @@ int reg_run(const char *name, const struct CMUnitTest *tests, size_t n);
         return reg_run(#tests, tests, PROV_COUNT(tests));                                          \
     }
 
-/* ---- transactions and the clock ---------------------------------------------------------------
- */
+/* ---- transactions and the clock -------------------------------------------------------------- */
 
 /* Ends the open transaction and begins the next one. */
 void reg_commit(struct reg *r);
@@ -75,8 +74,7 @@ void reg_at(struct reg *r, int64_t seconds_since_t0);
  */
 void reg_restart(struct reg *r);
 
-/* ---- assertions -------------------------------------------------------------------------------
- */
+/* ---- assertions ------------------------------------------------------------------------------ */
 
 /* The call succeeds; otherwise its err->text is shown. */
 #define reg_ok(r, call) reg_expect_ok(r, call, #call, __FILE__, __LINE__)
@@ -96,8 +94,7 @@ void reg_expect_refused(struct reg *r, enum prov_rc got, enum prov_rc expected, 
 void reg_expect_span(struct prov_span got, const char *expected, const char *file, int line);
 #define assert_id(got, expected) assert_memory_equal((got)->b, (expected)->b, PROV_ID_LEN)
 
-/* ---- what is in the store ---------------------------------------------------------------------
- */
+/* ---- what is in the store -------------------------------------------------------------------- */
 
 /* Every key and value of every table as text, to be compared; the caller frees. */
 char *reg_dump(struct reg *r);
@@ -114,8 +111,7 @@ const char *reg_list(struct reg *r, enum prov_list_kind kind, struct prov_span o
 /* prov_registry_check's findings, one a line; lives until the next call. */
 const char *reg_problems(struct reg *r);
 
-/* ---- things to begin with ---------------------------------------------------------------------
- */
+/* ---- things to begin with -------------------------------------------------------------------- */
 
 /* A copy that lives as long as the fixture, with a NUL behind it. */
 uint8_t *reg_keep(struct reg *r, const void *p, size_t n);
@@ -157,8 +153,7 @@ void reg_fleet_template(struct reg *r, const char *name);
 /* The same text with ' made ", living as long as the fixture. */
 struct prov_span reg_json(struct reg *r, const char *quoted);
 
-/* ---- what goes wrong on purpose ---------------------------------------------------------------
- */
+/* ---- what goes wrong on purpose -------------------------------------------------------------- */
 
 /* An operation to be repeated; all it does is in r->tx, and it frees what it makes. */
 typedef enum prov_rc reg_op(struct reg *r, void *ctx);

@@ -14,8 +14,7 @@
 
 static struct prov_err last_err;
 
-/* ---- the registry -----------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 void rig_ok_at(const struct prov_tx *tx, enum prov_rc rc, const char *file, int line)
 {
@@ -155,8 +154,7 @@ bool rig_has_thing(struct rig *rig, const char *name)
     return rc == PROV_OK;
 }
 
-/* ---- attempts ---------------------------------------------------------------------------------
- */
+/* ---- attempts -------------------------------------------------------------------------------- */
 
 struct newest {
     const struct prov_id *cert;
@@ -210,8 +208,7 @@ void rig_expect_explained(struct rig *rig, const struct pki_cert *device, const 
     run_release(&r);
 }
 
-/* ---- up and down ------------------------------------------------------------------------------
- */
+/* ---- up and down ----------------------------------------------------------------------------- */
 
 static void fill_registry(struct rig *rig, const struct rig_spec *spec)
 {
@@ -290,8 +287,7 @@ void rig_down(struct rig *rig)
     memset(rig, 0, sizeof *rig);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 struct pki_cert rig_device(const struct rig *rig, const char *cn)
 {

@@ -49,8 +49,7 @@ void rig_start(struct rig *rig);
 void rig_up(struct rig *rig, const struct rig_spec *spec);
 void rig_down(struct rig *rig);
 
-/* ---- the registry -----------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 /* A transaction whose errors are printed; what: PROV_TXN_READ or PROV_TXN_WRITE. */
 struct prov_tx rig_begin(struct rig *rig, enum prov_txn_kind what);
@@ -87,8 +86,7 @@ void rig_expect_attempt(struct rig *rig, const struct pki_cert *device, enum pro
 /* `provctl explain` of the certificate must tell this. */
 void rig_expect_explained(struct rig *rig, const struct pki_cert *device, const char *text);
 
-/* ---- devices ----------------------------------------------------------------------------------
- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 /* A device certificate of the rig's CA. */
 struct pki_cert rig_device(const struct rig *rig, const char *cn);

@@ -13,8 +13,7 @@
 static const char *const tables[] = { [RED] = "red", [BLUE] = "blue" };
 const struct prov_schema case_schema = { .version = 1, .tables = tables, .n_tables = TABLES };
 
-/* ---- the stores -------------------------------------------------------------------------------
- */
+/* ---- the stores ------------------------------------------------------------------------------ */
 
 static enum prov_rc open_mem(const char *dir, struct prov_store **out)
 {
@@ -53,8 +52,7 @@ int case_tear_down(void **state)
     return 0;
 }
 
-/* ---- short hands ------------------------------------------------------------------------------
- */
+/* ---- short hands ----------------------------------------------------------------------------- */
 
 struct prov_txn *case_begin(struct prov_store *st, enum prov_txn_kind kind, struct prov_txn *parent)
 {

@@ -13,8 +13,7 @@
 #define MASKED 0x80u
 #define LAST 0x80u
 
-/* ---- the upgrade (section 4.1) ----------------------------------------------------------------
- */
+/* ---- the upgrade (section 4.1) --------------------------------------------------------------- */
 
 /* Of the key as sent: what proves that the server speaks WebSocket (section 4.2.2). */
 static bool accept_of(const char *key, char out[static 32])
@@ -120,8 +119,7 @@ static bool take_answer(struct ws *w)
     return w->open;
 }
 
-/* ---- frames (section 5.2) ---------------------------------------------------------------------
- */
+/* ---- frames (section 5.2) -------------------------------------------------------------------- */
 
 void ws_put_frame(bool last, enum ws_opcode opcode, struct prov_span payload, struct prov_buf *out)
 {

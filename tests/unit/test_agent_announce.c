@@ -64,8 +64,7 @@ static void too_many_words_are_refused(void **state)
     assert_int_equal(announce_split(command, room, words), 0);
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static const char *const env[] = { "AGENT_EVENT=provisioned", "AGENT_GENERATION=7", NULL };
 

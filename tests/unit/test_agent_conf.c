@@ -3,8 +3,7 @@
 
 #include "device-agent/port/posix/conf.h"
 
-/* ---- fields -----------------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static void smallest_configuration_has_the_documented_defaults(void **state)
 {
@@ -124,8 +123,7 @@ static void what_nobody_wrote_follows_from_the_rest(void **state)
     conf_release(&conf);
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 #define X63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
 #define X128 X63 X63 "xy"
@@ -280,8 +278,7 @@ static void topics_have_known_placeholders_and_no_wildcards(void **state)
     }
 }
 
-/* ---- how settings go together -----------------------------------------------------------------
- */
+/* ---- how settings go together ---------------------------------------------------------------- */
 
 static void settings_that_do_not_go_together_are_refused(void **state)
 {

@@ -5,8 +5,7 @@
 
 #define AT(n) "/etc/agent.conf:" n ": "
 
-/* ---- words ------------------------------------------------------------------------------------
- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static void unknown_words_are_refused_with_the_nearest(void **state)
 {
@@ -81,8 +80,7 @@ static void secrets_are_in_no_text(void **state)
     }
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------
- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void bytes_that_are_no_text_are_refused_with_their_line(void **state)
 {
@@ -128,8 +126,7 @@ static void end_of_a_long_file_name_is_shown(void **state)
     assert_int_equal(strncmp(result.text, "...x", 4), 0);
 }
 
-/* ---- INI --------------------------------------------------------------------------------------
- */
+/* ---- INI ------------------------------------------------------------------------------------- */
 
 static void values_are_read_with_quotes_and_without(void **state)
 {
@@ -209,8 +206,7 @@ static void lines_that_are_none_are_refused(void **state)
         assert_refused(cases[i].text, cases[i].begins, cases[i].holds);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_form_has_the_same_sections_and_keys(void **state)
 {
@@ -266,8 +262,7 @@ static void json_that_is_none_or_says_something_else_is_refused(void **state)
         assert_refused(cases[i].text, cases[i].begins, cases[i].holds);
 }
 
-/* ---- aws-iot-device-client --------------------------------------------------------------------
- */
+/* ---- aws-iot-device-client ------------------------------------------------------------------- */
 
 #define AWS_REST "\"root-ca\":\"/r\",\"thing-name\":\"t\""
 #define AWS "\"endpoint\":\"b.example\",\"cert\":\"/c\",\"key\":\"/k\"," AWS_REST

@@ -9,8 +9,7 @@
 #include "support/alloc.h"
 #include "support/tmp.h"
 
-/* ---- the machine ------------------------------------------------------------------------------
- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 static const char *host_name = "gateway-7";
 static const char *machine_id = "00112233445566778899aabbccddeeff\n";
@@ -57,8 +56,7 @@ int __wrap_open(const char *path, int flags, ...)
     return __real_open(path, flags, mode);
 }
 
-/* ---- ${…} -------------------------------------------------------------------------------------
- */
+/* ---- ${…} ------------------------------------------------------------------------------------ */
 
 static void machine_words_are_replaced(void **state)
 {
@@ -107,8 +105,7 @@ static void machine_word_that_the_machine_does_not_have_is_refused(void **state)
                    "/etc/agent.conf:5: device.client_id: ", "write ${hostname}");
 }
 
-/* ---- paths and files --------------------------------------------------------------------------
- */
+/* ---- paths and files ------------------------------------------------------------------------- */
 
 static void relative_paths_begin_at_the_files_directory(void **state)
 {
@@ -212,8 +209,7 @@ static void what_is_no_file_is_refused_without_waiting(void **state)
     tmp_free(dir);
 }
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void missing_memory_is_reported_and_leaves_nothing(void **state)
 {
@@ -246,8 +242,7 @@ static void missing_memory_is_reported_and_leaves_nothing(void **state)
     }
 }
 
-/* ---- what others read -------------------------------------------------------------------------
- */
+/* ---- what others read ------------------------------------------------------------------------ */
 
 /* A file below the source tree, with a NUL. */
 static char *read_source(const char *name)

@@ -97,8 +97,7 @@ static void turn(struct fixture *f, int ms)
     control_work(f->control, f->now_ms, polled);
 }
 
-/* ---- a command in a thread of its own ---------------------------------------------------------
- */
+/* ---- a command in a thread of its own -------------------------------------------------------- */
 
 struct asking {
     const char *path;
@@ -213,8 +212,7 @@ static void an_agent_that_says_nothing_is_given_up(void **state)
     assert_null(answer);
 }
 
-/* ---- peers that are no commands ----------------------------------------------------------------
- */
+/* ---- peers that are no commands -------------------------------------------------------------- */
 
 static int connect_raw(const struct fixture *f)
 {
@@ -381,8 +379,7 @@ static void another_user_is_not_heard(void **state)
     assert_int_equal(chmod(f->dir, 0700), 0);
 }
 
-/* ---- the socket --------------------------------------------------------------------------------
- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 static void the_socket_is_private_and_goes_with_the_agent(void **state)
 {

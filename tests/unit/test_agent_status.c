@@ -258,8 +258,7 @@ static void without_memory_there_is_none(void **state)
     cJSON_Delete(status);
 }
 
-/* ---- for people --------------------------------------------------------------------------------
- */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 static char *print(const cJSON *status, int64_t now_s)
 {

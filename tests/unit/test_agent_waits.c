@@ -12,8 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* ---- what fails on the device ------------------------------------------------------------------
- */
+/* ---- what fails on the device ---------------------------------------------------------------- */
 
 static void what_could_not_be_stored_is_tried_again_soon(void **state)
 {

@@ -17,8 +17,7 @@
 #define SONAME(a, b) PASTE(a, b)
 static const char installed[] = SONAME(CBOR_MAJOR_VERSION, CBOR_MINOR_VERSION);
 
-/* ---- a machine with libraries of our choice ---------------------------------------------------
- */
+/* ---- a machine with libraries of our choice -------------------------------------------------- */
 
 static struct {
     const char *name, *really; /* what is there, and which file that is; NULL: nothing */
@@ -78,8 +77,7 @@ static const char answer[] = "\xa3\x6astatusCode\x39\x01\xf3\x69"
                              "E\x6c"
                              "errorMessage\x61m";
 
-/* ---- the tests --------------------------------------------------------------------------------
- */
+/* ---- the tests ------------------------------------------------------------------------------- */
 
 /* The first: nothing has been opened in this program. */
 static void unopened_nothing_is_read_or_written(void **state)

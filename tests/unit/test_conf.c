@@ -395,8 +395,7 @@ static void missing_memory_is_reported_and_leaves_nothing(void **state)
     prov_conf_release(&conf);
 }
 
-/* ---- the description --------------------------------------------------------------------------
- */
+/* ---- the description ------------------------------------------------------------------------- */
 
 static struct {
     unsigned n;
@@ -476,8 +475,7 @@ static void description_lists_every_option_once_with_a_default_that_loads(void *
     assert_string_equal(described.ranges[4], "drop|accept");
 }
 
-/* ---- the guide --------------------------------------------------------------------------------
- */
+/* ---- the guide ------------------------------------------------------------------------------- */
 
 /* "100 to 60000" and "an absolute path" as they are; "off|on" as "`off`, `on`". */
 static void guide_range(const char *range, char out[static 128])

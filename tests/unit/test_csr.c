@@ -80,8 +80,7 @@ static void assert_accepted(const struct csr_spec *spec)
     prov_csr_free(csr);
 }
 
-/* ---- keys and signatures ---------------------------------------------------------------------
- */
+/* ---- keys and signatures --------------------------------------------------------------------- */
 
 static void request_says_subject_and_key(void **state)
 {
@@ -363,8 +362,7 @@ static void no_byte_of_a_request_can_be_another(void **state)
     }
 }
 
-/* ---- DER -------------------------------------------------------------------------------------
- */
+/* ---- DER ------------------------------------------------------------------------------------- */
 
 static void request_that_ends_early_or_late_is_refused(void **state)
 {
@@ -475,8 +473,7 @@ static void attributes_are_ignored_as_long_as_they_are_some(void **state)
     assert_accepted(&(struct csr_spec){ .key = pki_key_shared(PKI_P256), .no_attributes = true });
 }
 
-/* ---- names -----------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static void subject_is_a_name_of_text(void **state)
 {
@@ -548,8 +545,7 @@ static void subject_is_a_name_of_text(void **state)
     }
 }
 
-/* ---- PEM -------------------------------------------------------------------------------------
- */
+/* ---- PEM ------------------------------------------------------------------------------------- */
 
 enum {
     AS_IT_IS,
@@ -707,8 +703,7 @@ static void long_text_is_not_looked_at(void **state)
     free(pem);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void running_out_of_memory_is_no_verdict(void **state)
 {

@@ -47,8 +47,7 @@ struct rig {
     struct prov_err tx_err;
 };
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static inline void ctl_run(struct rig *r, const char *const *words)
 {
@@ -128,8 +127,7 @@ static inline void ctl_expect_json(struct rig *r, int code, const char *const *w
 #define ctl_json_code(r, code, ...)                                                                \
     ctl_expect_json((r), (code), WORDS(__VA_ARGS__), __FILE__, __LINE__)
 
-/* ---- what was said ----------------------------------------------------------------------------
- */
+/* ---- what was said --------------------------------------------------------------------------- */
 
 static inline void expect_says(const char *text, const char *part, bool wanted, const char *file,
                                int line)
@@ -179,8 +177,7 @@ static inline int count_at(const struct rig *r, const char *path)
     return cJSON_GetArraySize(at(r, path));
 }
 
-/* ---- the rig ----------------------------------------------------------------------------------
- */
+/* ---- the rig --------------------------------------------------------------------------------- */
 
 static inline void write_file(const struct rig *r, const char *name, const char *text,
                               char path[static TMP_PATH_MAX])

@@ -344,8 +344,7 @@ static void issuers_key_may_be_in_a_token(void **state)
     token_free(token);
 }
 
-/* ---- templates and policies -------------------------------------------------------------------
- */
+/* ---- templates and policies ------------------------------------------------------------------ */
 
 static void chosen_policy_is_what_the_template_gives(void **state)
 {

@@ -9,8 +9,7 @@
 
 #include "support/port.h"
 
-/* ---- what is refused --------------------------------------------------------------------------
- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void options_that_will_not_do_are_named_and_nothing_is_made(void **state)
 {
@@ -110,8 +109,7 @@ static void without_an_answer_and_without_a_terminal_the_store_alone_is_made(voi
     assert_int_equal(files_like(i->r.db, "issuer"), 0);
 }
 
-/* ---- what broker configurations do to it ------------------------------------------------------
- */
+/* ---- what broker configurations do to it ----------------------------------------------------- */
 
 static void what_would_not_work_is_told(void **state)
 {
@@ -220,8 +218,7 @@ static void port_that_another_program_holds_is_told(void **state)
     port_give_back(&port);
 }
 
-/* ---- again ------------------------------------------------------------------------------------
- */
+/* ---- again ----------------------------------------------------------------------------------- */
 
 static void second_run_changes_nothing(void **state)
 {
@@ -409,8 +406,7 @@ static void file_of_that_name_without_the_plugin_is_not_touched(void **state)
     assert_int_equal(access(i->r.db, F_OK), -1);
 }
 
-/* ---- who may -----------------------------------------------------------------------------------
- */
+/* ---- who may --------------------------------------------------------------------------------- */
 
 /* As somebody who may not write there; what was said before anything was asked. */
 static void expect_unwritable(struct init_rig *i, const char *closed)

@@ -202,8 +202,7 @@ static void other_clients_are_asked_about_where_there_are_such(void **state)
     free(conf);
 }
 
-/* ---- a terminal -------------------------------------------------------------------------------
- */
+/* ---- a terminal ------------------------------------------------------------------------------ */
 
 static void terminal_is_asked_without_being_told_to(void **state)
 {

@@ -241,8 +241,7 @@ static void numbers_are_written_in_their_shortest_form(void **state)
     }
 }
 
-/* ---- PEM -------------------------------------------------------------------------------------
- */
+/* ---- PEM ------------------------------------------------------------------------------------- */
 
 static void pem_of_any_length_reads_back(void **state)
 {

@@ -4,8 +4,7 @@
 
 #include "support/alloc.h"
 
-/* ---- refusals --------------------------------------------------------------------------------
- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static const struct {
     enum prov_reason reason;
@@ -178,8 +177,7 @@ static void nothing_can_be_freed(void **state)
     prov_fleet_free(prov_fleet_new());
 }
 
-/* ---- failures --------------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 /* A request to be made again and again, from its first byte to its answer. */
 struct errand {

@@ -46,8 +46,7 @@ static void expect_unchanged(struct scene *s, char *before)
     free(after);
 }
 
-/* ---- repetitions -----------------------------------------------------------------------------
- */
+/* ---- repetitions ----------------------------------------------------------------------------- */
 
 static void same_request_again_gets_the_same_answer(void **state)
 {
@@ -155,8 +154,7 @@ static void repetition_is_answered_whatever_became_of_claim_and_template(void **
     scene_expect(done(s, token, PARAMS), PROV_REASON_BAD_TOKEN);
 }
 
-/* ---- tokens ----------------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static void token_is_good_for_its_claim_and_its_time(void **state)
 {
@@ -206,8 +204,7 @@ static void token_used_meanwhile_settles_the_request(void **state)
     expect_unchanged(s, before);
 }
 
-/* ---- how often a claim may -------------------------------------------------------------------
- */
+/* ---- how often a claim may ------------------------------------------------------------------- */
 
 static uint32_t uses(struct scene *s)
 {

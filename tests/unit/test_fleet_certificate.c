@@ -36,8 +36,7 @@ static X509 *check_answer(struct scene *s, const struct prov_fleet *fleet, const
     return cert;
 }
 
-/* ---- what is made ----------------------------------------------------------------------------
- */
+/* ---- what is made ---------------------------------------------------------------------------- */
 
 static void keys_are_made_and_certified(void **state)
 {
@@ -189,8 +188,7 @@ static void issuer_is_recorded_when_it_is_a_registered_ca(void **state)
     assert_id(&recorded.ca_id, &ca);
 }
 
-/* ---- validity ---------------------------------------------------------------------------------
- */
+/* ---- validity -------------------------------------------------------------------------------- */
 
 #define BARE "{'Resources':{" SCENE_CERT("") "}}"
 
@@ -249,8 +247,7 @@ static void validity_of_a_temporary_claim_s_is_its_template_s(void **state)
     scene_expect(fleet, PROV_REASON_EXPIRED);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static void key_that_is_not_to_be_had_is_a_refusal(void **state)
 {
@@ -348,8 +345,7 @@ static void issuer_that_has_expired_issues_nothing(void **state)
     pki_free(&ca);
 }
 
-/* ---- attempts --------------------------------------------------------------------------------
- */
+/* ---- attempts -------------------------------------------------------------------------------- */
 
 struct expected {
     const struct prov_fleet *fleet;
@@ -393,8 +389,7 @@ static void what_was_issued_is_in_the_attempt_log(void **state)
     assert_int_equal(scene_attempts(s), 2);
 }
 
-/* ---- order -----------------------------------------------------------------------------------
- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 /* With several things wrong, the first of them is told; each row mends what the last one told. */
 static void first_of_several_mistakes_is_told(void **state)

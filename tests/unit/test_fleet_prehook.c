@@ -197,8 +197,7 @@ static void override_needs_no_place_on_the_claim_s_list(void **state)
     scene_expect(fleet, PROV_REASON_CLAIM_PARAMETER);
 }
 
-/* ---- while it was asked ----------------------------------------------------------------------
- */
+/* ---- while it was asked ---------------------------------------------------------------------- */
 
 static struct prov_fleet *asked(struct scene *s)
 {

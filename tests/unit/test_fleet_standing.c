@@ -15,8 +15,7 @@ static struct prov_fleet *ask_csr(struct scene *s)
                         });
 }
 
-/* ---- between worker and writer ---------------------------------------------------------------
- */
+/* ---- between worker and writer --------------------------------------------------------------- */
 
 static void deactivate(struct scene *s)
 {
@@ -153,8 +152,7 @@ static void claim_of_every_other_status_is_refused(void **state)
     }
 }
 
-/* ---- the writer's second try ------------------------------------------------------------------
- */
+/* ---- the writer's second try ----------------------------------------------------------------- */
 
 static void apply_may_run_again_after_a_commit_that_failed(void **state)
 {

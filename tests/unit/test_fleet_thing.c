@@ -35,8 +35,7 @@ static bool has_thing(struct scene *s, const char *name)
     return rc == PROV_OK;
 }
 
-/* ---- accepted --------------------------------------------------------------------------------
- */
+/* ---- accepted -------------------------------------------------------------------------------- */
 
 static void assert_told(const struct prov_fleet *fleet, const char *room)
 {
@@ -188,8 +187,7 @@ static void what_was_provisioned_is_in_the_attempt_log(void **state)
     assert_int_equal(scene_attempts(s), 2);
 }
 
-/* ---- order -----------------------------------------------------------------------------------
- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 #define ORDER_HOOK "exec:/hooks/order"
 #define ORDER_BODY                                                                                 \
@@ -257,8 +255,7 @@ static void first_of_several_mistakes_is_told(void **state)
     expect_next(s, token, "{'Serial':'1'}", "{'allowProvisioning':true}", PROV_REASON_PROVISIONED);
 }
 
-/* ---- what the device is told -----------------------------------------------------------------
- */
+/* ---- what the device is told ----------------------------------------------------------------- */
 
 static void refusals_name_the_step_and_the_cause(void **state)
 {
@@ -329,8 +326,7 @@ static void temporary_claim_is_for_its_template_alone(void **state)
     scene_expect(scene_done(s, &request), PROV_REASON_PROVISIONED);
 }
 
-/* ---- all or nothing --------------------------------------------------------------------------
- */
+/* ---- all or nothing -------------------------------------------------------------------------- */
 
 #define BODY(thing, override, rest)                                                                \
     "{" SCENE_PARAMS                                                                               \

@@ -22,8 +22,7 @@
 #include "support/mqtt_packet.h"
 #include "support/port.h"
 
-/* ---- programs ---------------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 static void program_reports_its_end_and_what_it_printed(void **state)
 {
@@ -154,8 +153,7 @@ static void program_does_not_outlive_a_test_that_crashes(void **state)
     (void)close(p.fd);
 }
 
-/* ---- ports ------------------------------------------------------------------------------------
- */
+/* ---- ports ----------------------------------------------------------------------------------- */
 
 static void port_belongs_to_one_holder_until_given_back(void **state)
 {
@@ -176,8 +174,7 @@ static void port_belongs_to_one_holder_until_given_back(void **state)
     port_give_back(&b);
 }
 
-/* ---- a peer that says what the test wants -----------------------------------------------------
- */
+/* ---- a peer that says what the test wants ---------------------------------------------------- */
 
 static int listen_on(uint16_t port)
 {
@@ -307,8 +304,7 @@ static void silent_peer_is_late_and_not_gone(void **state)
     port_give_back(&port);
 }
 
-/* ---- packets ----------------------------------------------------------------------------------
- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 static struct prov_span put_connect(struct prov_buf *b, const struct mqtt_options *o)
 {

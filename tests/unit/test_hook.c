@@ -16,8 +16,7 @@
 #define ID "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define CA_ID "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
 
-/* ---- specs ------------------------------------------------------------------------------------
- */
+/* ---- specs ----------------------------------------------------------------------------------- */
 
 static void programs_and_services_can_be_hooks(void **state)
 {
@@ -143,8 +142,7 @@ static void spec_is_as_long_as_a_target_arn_at_most(void **state)
     assert_int_equal(prov_hook_spec_parse(prov_span(host, 8 + 254), &spec, NULL), PROV_EINVAL);
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static const struct prov_param two_params[] = {
     { PROV_LIT("AWS::IoT::Certificate::CommonName"), PROV_LIT("dev \"1\"\n\\") },
@@ -270,8 +268,7 @@ static void request_without_memory_is_told_and_leaves_nothing(void **state)
     }
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 #define ACT PROV_HOOK_ACTIVATION
 #define PRE PROV_HOOK_PRE_PROVISIONING

@@ -27,8 +27,7 @@ static const char *const decisions[] = {
     [PROV_HOOK_ACTIVATE] = "activate", [PROV_HOOK_LEAVE] = "leave", [PROV_HOOK_REJECT] = "reject"
 };
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* The request that the broker makes of a certificate; the caller frees. */
 static char *request_of(const char *pem, struct prov_span client_id, struct prov_params parameters)
@@ -81,8 +80,7 @@ static void expect(struct hook_rig *rig, const char *spec, const char *request,
     hook_ask_release(&a);
 }
 
-/* ---- allow-list -------------------------------------------------------------------------------
- */
+/* ---- allow-list ------------------------------------------------------------------------------ */
 
 static void allow_list_activates_what_is_on_it(void **state)
 {
@@ -198,8 +196,7 @@ static void allow_list_fails_without_list_or_certificate(void **state)
     hook_rig_free(rig);
 }
 
-/* ---- serial-list ------------------------------------------------------------------------------
- */
+/* ---- serial-list ----------------------------------------------------------------------------- */
 
 /* What the broker asks before RegisterThing; the caller frees. */
 static char *registration(const struct prov_param *parameters, size_t n)
@@ -292,8 +289,7 @@ static void serial_list_fails_without_its_list(void **state)
     hook_rig_free(rig);
 }
 
-/* ---- check-crl --------------------------------------------------------------------------------
- */
+/* ---- check-crl ------------------------------------------------------------------------------- */
 
 static void put_crl(const struct hook_rig *rig, const struct pki_cert *ca,
                     const struct pki_cert *revoked, long until_s)
@@ -380,8 +376,7 @@ static void check_crl_rejects_what_is_listed_and_fails_without_a_good_list(void 
     hook_rig_free(rig);
 }
 
-/* ---- webhook.py -------------------------------------------------------------------------------
- */
+/* ---- webhook.py ------------------------------------------------------------------------------ */
 
 #define PYTHON "/usr/bin/python3"
 

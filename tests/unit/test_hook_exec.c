@@ -22,8 +22,7 @@
 
 #include "support/hook_rig.h"
 
-/* ---- failing what the runner needs (-Wl,--wrap) -----------------------------------------------
- */
+/* ---- failing what the runner needs (-Wl,--wrap) ---------------------------------------------- */
 
 static atomic_uint fail_spawn, fail_epoll; /* the n-th from now on */
 static atomic_bool no_pidfd;
@@ -73,8 +72,7 @@ int __wrap_pidfd_open(pid_t pid, unsigned flags)
 
 #define HANG "exec sleep 100000"
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void program_reads_the_request_and_writes_the_answer(void **state)
 {
@@ -138,8 +136,7 @@ static void answer_of_the_greatest_size_is_taken_and_no_byte_more(void **state)
     hook_rig_free(rig);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static void each_failure_has_its_end_and_detail(void **state)
 {
@@ -260,8 +257,7 @@ static void what_a_program_leaves_running_is_not_waited_for(void **state)
     }
 }
 
-/* ---- what is left -----------------------------------------------------------------------------
- */
+/* ---- what is left ---------------------------------------------------------------------------- */
 
 static void no_descriptor_or_process_is_left(void **state)
 {

@@ -17,8 +17,7 @@
 #include "support/hook_service.h"
 #include "support/port.h"
 
-/* ---- exchanges --------------------------------------------------------------------------------
- */
+/* ---- exchanges ------------------------------------------------------------------------------- */
 
 static void service_is_sent_the_request_and_its_answer_taken(void **state)
 {
@@ -148,8 +147,7 @@ static void environment_sends_no_request_elsewhere(void **state)
     hook_ask_release(&a);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static void each_failure_has_its_end_and_detail(void **state)
 {
@@ -269,8 +267,7 @@ static void nobody_there_is_unreachable(void **state)
     port_give_back(&port);
 }
 
-/* ---- whom a service must be -------------------------------------------------------------------
- */
+/* ---- whom a service must be ------------------------------------------------------------------ */
 
 enum authority { OURS, OTHER, IMPOSTOR, ITSELF };
 
@@ -351,8 +348,7 @@ static void authorities_are_those_of_cafile_or_else_the_systems(void **state)
     assert_int_equal(https_requests(f->server), 0);
 }
 
-/* ---- services that hang, and others -----------------------------------------------------------
- */
+/* ---- services that hang, and others ---------------------------------------------------------- */
 
 static void hanging_service_delays_no_other_and_is_cancelled_at_the_end(void **state)
 {

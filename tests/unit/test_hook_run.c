@@ -23,8 +23,7 @@
 
 #define HANG HOOK_HOLD "exec sleep 100000"
 
-/* ---- failing what the runner needs (-Wl,--wrap) -----------------------------------------------
- */
+/* ---- failing what the runner needs (-Wl,--wrap) ---------------------------------------------- */
 
 static atomic_uint fail_thread; /* the n-th from now on */
 static atomic_uint threads_made, spawned;
@@ -64,8 +63,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     return __real_pthread_create(thread, attr, start, arg);
 }
 
-/* ---- programs that wait for the test ----------------------------------------------------------
- */
+/* ---- programs that wait for the test --------------------------------------------------------- */
 
 /* A script that answers with its request once the test lets one go. */
 static int gate_new(const struct hook_rig *rig, const char *name)
@@ -88,8 +86,7 @@ static void let_go(int gate, unsigned n)
         assert_int_equal(write(gate, "\n", 1), 1);
 }
 
-/* ---- the thread -------------------------------------------------------------------------------
- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static char thread_name[16];
 static sigset_t thread_mask;
@@ -210,8 +207,7 @@ static void each_end_has_a_name(void **state)
     assert_string_equal(prov_hook_end_name(PROV_HOOK_ENDS), "unknown");
 }
 
-/* ---- how many at once -------------------------------------------------------------------------
- */
+/* ---- how many at once ------------------------------------------------------------------------ */
 
 static void limit_runs_as_many_wait_and_the_next_is_busy(void **state)
 {
@@ -316,8 +312,7 @@ static void done_may_submit_into_the_place_it_leaves(void **state)
     hook_rig_free(chain_rig);
 }
 
-/* ---- deadlines --------------------------------------------------------------------------------
- */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
 static struct hook_ask late;
 
@@ -385,8 +380,7 @@ static void hanging_hook_delays_no_other(void **state)
     hook_rig_free(rig);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void stop_cancels_what_runs_and_what_waits(void **state)
 {

@@ -16,8 +16,7 @@
 
 #include "support/hook_rig.h"
 
-/* ---- which programs are run -------------------------------------------------------------------
- */
+/* ---- which programs are run ------------------------------------------------------------------ */
 
 struct place {
     const char *spec; /* behind the rig's directory */
@@ -153,8 +152,7 @@ static void spec_that_was_never_checked_is_not_run(void **state)
     hook_rig_free(rig);
 }
 
-/* ---- what programs are given ------------------------------------------------------------------
- */
+/* ---- what programs are given ----------------------------------------------------------------- */
 
 static void program_starts_with_a_clean_slate(void **state)
 {

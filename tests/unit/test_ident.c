@@ -76,8 +76,7 @@ static void assert_values(struct prov_values got, const char *const *values)
     assert_int_equal(got.n, n);
 }
 
-/* ---- fields -----------------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static void each_name_field_is_found_on_its_side(void **state)
 {
@@ -461,8 +460,7 @@ static void many_values_fit(void **state)
     prov_buf_release(&san);
 }
 
-/* ---- failing allocator ------------------------------------------------------------------------
- */
+/* ---- failing allocator ----------------------------------------------------------------------- */
 
 static void assert_same_values(struct prov_values a, struct prov_values b)
 {

@@ -43,8 +43,7 @@ static X509 *decoded(const struct pki_spec *spec)
     return cert;
 }
 
-/* ---- checks -----------------------------------------------------------------------------------
- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static void add_raw_extension(X509 *cert, int nid, struct prov_span value, int critical)
 {
@@ -280,8 +279,7 @@ static void key_that_is_no_point_of_its_curve_is_refused(void **state)
     X509_free(cert);
 }
 
-/* ---- who signed -------------------------------------------------------------------------------
- */
+/* ---- who signed ------------------------------------------------------------------------------ */
 
 static struct pki_cert ca_of(const char *subject, enum pki_key key, bool no_key_ids)
 {

@@ -22,8 +22,7 @@ static void assert_no_openssl_error(void)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
-/* ---- decoding ---------------------------------------------------------------------------------
- */
+/* ---- decoding -------------------------------------------------------------------------------- */
 
 static void decoded_certificate_encodes_to_the_same_bytes(void **state)
 {
@@ -137,8 +136,7 @@ static void certificate_over_the_size_limit_is_refused(void **state)
     free(big);
 }
 
-/* ---- PEM --------------------------------------------------------------------------------------
- */
+/* ---- PEM ------------------------------------------------------------------------------------- */
 
 struct pem_fixture {
     struct pki_cert a, b;

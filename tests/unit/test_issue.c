@@ -98,8 +98,7 @@ static enum prov_rc try_issue(const struct prov_issuer *issuer, const struct pro
     return rc;
 }
 
-/* ---- what is issued --------------------------------------------------------------------------
- */
+/* ---- what is issued -------------------------------------------------------------------------- */
 
 static void assert_verifies(X509 *cert, const struct prov_issuer *issuer, int64_t at_s)
 {
@@ -247,8 +246,7 @@ static void serial_is_random_positive_and_twenty_bytes_long(void **state)
     prov_issuer_free(issuer);
 }
 
-/* ---- validity --------------------------------------------------------------------------------
- */
+/* ---- validity -------------------------------------------------------------------------------- */
 
 static void validity_is_cut_to_the_issuers(void **state)
 {
@@ -351,8 +349,7 @@ static void validity_starts_early_and_ends_in_9999_at_the_latest(void **state)
     }
 }
 
-/* ---- refusals --------------------------------------------------------------------------------
- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void what_is_no_name_or_key_is_not_signed(void **state)
 {
@@ -450,8 +447,7 @@ static void certificate_is_appended_or_nothing_is(void **state)
     prov_issuer_free(issuer);
 }
 
-/* ---- issuers ---------------------------------------------------------------------------------
- */
+/* ---- issuers --------------------------------------------------------------------------------- */
 
 static void issuer_is_a_good_ca_with_its_key(void **state)
 {
@@ -583,8 +579,7 @@ static void authority_without_identifier_is_named_by_its_keys_hash(void **state)
     pki_free(&ca);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 #define THREADS 4
 #define PER_THREAD 50
@@ -660,8 +655,7 @@ static void threads_share_an_issuer_and_a_reader(void **state)
     free(pem);
 }
 
-/* ---- what others issued ----------------------------------------------------------------------
- */
+/* ---- what others issued ---------------------------------------------------------------------- */
 
 static struct prov_csr *csr_of(const struct csr_spec *spec)
 {
@@ -773,8 +767,7 @@ static void what_we_issue_answers_the_request(void **state)
     prov_issuer_free(issuer);
 }
 
-/* ---- a CA of one's own -----------------------------------------------------------------------
- */
+/* ---- a CA of one's own ----------------------------------------------------------------------- */
 
 static void ca_of_ones_own_issues(void **state)
 {
@@ -860,8 +853,7 @@ static void ca_without_name_or_validity_is_not_made(void **state)
     }
 }
 
-/* ---- memory ----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 struct memory {
     struct pki_cert ca;

@@ -25,8 +25,7 @@ void *__wrap_calloc(size_t n, size_t size)
     return fail_calloc ? NULL : __real_calloc(n, size);
 }
 
-/* ---- what reached the sink --------------------------------------------------------------------
- */
+/* ---- what reached the sink ------------------------------------------------------------------- */
 
 static struct {
     pthread_t broker;
@@ -127,8 +126,7 @@ static const char *stderr_of(void (*work)(void))
     return text;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 #define S(literal) literal, sizeof(literal) - 1
 
@@ -204,8 +202,7 @@ static void cut_value_is_whole_characters_and_stays_in_its_room(void **state)
     }
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void long_line_is_cut_between_characters(void **state)
 {
@@ -317,8 +314,7 @@ static void audit_line_quotes_its_parts_and_keeps_its_outcome(void **state)
     assert_non_null(strstr(sunk.lines[1], ELLIPSIS "\" outcome=ok xxx"));
 }
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static void line_of_another_thread_waits_for_the_drain(void **state)
 {
@@ -489,8 +485,7 @@ static void sink_that_logs_is_not_called_within_itself(void **state)
     assert_int_equal(sunk.n, 10);
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------
- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 static void log_to_stderr(void)
 {

@@ -74,8 +74,7 @@ static void must_refuse(const char *dir, enum prov_rc rc, const char *why)
     assert_int_equal(prov_metrics_read(dir, &image, NULL), rc);
 }
 
-/* ---- counting ---------------------------------------------------------------------------------
- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static void every_metric_has_a_name_of_its_own_and_a_help(void **state)
 {
@@ -162,8 +161,7 @@ static void threads_lose_no_counts_of_each_other(void **state)
     prov_metrics_free(m);
 }
 
-/* ---- written and read -------------------------------------------------------------------------
- */
+/* ---- written and read ------------------------------------------------------------------------ */
 
 static void reader_sees_what_was_published_and_no_more(void **state)
 {
@@ -268,8 +266,7 @@ static void missing_memory_is_reported_and_leaves_nothing(void **state)
     prov_metrics_free(m);
 }
 
-/* ---- another process --------------------------------------------------------------------------
- */
+/* ---- another process ------------------------------------------------------------------------- */
 
 static struct prov_metrics *peer_make(const char *dir)
 {
@@ -359,8 +356,7 @@ static void reader_never_sees_half_a_publication(void **state)
     peer_killed(&broker);
 }
 
-/* ---- files that are none of ours ---------------------------------------------------------------
- */
+/* ---- files that are none of ours ------------------------------------------------------------- */
 
 struct bytes {
     uint8_t *p;
@@ -583,8 +579,7 @@ static void file_that_may_not_be_read_is_refused(void **state)
     free(whole.p);
 }
 
-/* ---- what is in the writer's way ---------------------------------------------------------------
- */
+/* ---- what is in the writer's way ------------------------------------------------------------- */
 
 static void writer_follows_no_link_and_replaces_what_has_the_name(void **state)
 {

@@ -15,8 +15,7 @@
 #include "run/log.h"
 #include "support/pool_rig.h"
 
-/* ---- failing what a pool needs at its start (-Wl,--wrap) --------------------------------------
- */
+/* ---- failing what a pool needs at its start (-Wl,--wrap) ------------------------------------- */
 
 static atomic_uint fail_thread; /* the n-th pthread_create from now */
 static atomic_uint threads_made;
@@ -43,8 +42,7 @@ void *__wrap_calloc(size_t n, size_t size)
     return fail_calloc ? NULL : __real_calloc(n, size);
 }
 
-/* ---- the way of a job -------------------------------------------------------------------------
- */
+/* ---- the way of a job ------------------------------------------------------------------------ */
 
 static void job_visits_only_the_steps_it_has(void **state)
 {
@@ -224,8 +222,7 @@ static void slow_job_holds_up_nobody_behind_it(void **state)
     rig_free(rig);
 }
 
-/* ---- the limit --------------------------------------------------------------------------------
- */
+/* ---- the limit ------------------------------------------------------------------------------- */
 
 static void full_queue_refuses_and_leaves_the_job_with_its_owner(void **state)
 {
@@ -296,8 +293,7 @@ static void job_that_writes_is_refused_where_there_is_no_store(void **state)
     rig_free(rig);
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void wait_tells_whether_the_job_has_finished(void **state)
 {
@@ -355,8 +351,7 @@ static void wait_lasts_until_the_job_has_finished(void **state)
     rig_free(rig);
 }
 
-/* ---- many jobs --------------------------------------------------------------------------------
- */
+/* ---- many jobs ------------------------------------------------------------------------------- */
 
 static void free_job(struct rig_job *j)
 {
@@ -434,8 +429,7 @@ static void ten_thousand_jobs_are_each_done_once_and_the_counters_add_up(void **
     }
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void free_finishes_what_runs_and_cancels_what_waits(void **state)
 {
@@ -534,8 +528,7 @@ static void done_cannot_submit_to_a_pool_that_ends(void **state)
     rig_free(rig);
 }
 
-/* ---- the start --------------------------------------------------------------------------------
- */
+/* ---- the start ------------------------------------------------------------------------------- */
 
 static void numbers_out_of_range_are_refused(void **state)
 {
@@ -610,8 +603,7 @@ static void job_for_which_there_is_no_thread_stays_with_its_owner(void **state)
     rig_free(rig);
 }
 
-/* ---- parking ----------------------------------------------------------------------------------
- */
+/* ---- parking --------------------------------------------------------------------------------- */
 
 static bool park_once(struct rig_job *j)
 {

@@ -63,8 +63,7 @@ static void request_that_does_not_fit_is_too_big(void **state)
     prov_buf_release(&out);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 struct certs {
     struct pki_cert first, second;
@@ -242,8 +241,7 @@ static void certificate_that_is_too_long_is_refused_in_words(void **state)
     free(san);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void request_survives_each_failing_allocation(void **state)
 {

@@ -142,8 +142,7 @@ static void write_text(const char *path, const char *text, mode_t mode)
     assert_int_equal(chmod(path, mode), 0);
 }
 
-/* ---- files -----------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void issuer_from_files_issues(void **state)
 {
@@ -309,8 +308,7 @@ static void running_out_of_memory_is_said(void **state)
     assert_lack_of_memory_is_said(f->cert, f->key);
 }
 
-/* ---- tokens ----------------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 struct token_fixture {
     struct fixture *f;

@@ -11,8 +11,7 @@
 
 #include "support/store_case.h"
 
-/* ---- keys and values --------------------------------------------------------------------------
- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
 static void value_that_was_put_is_got_back(void **state)
 {
@@ -129,8 +128,7 @@ static void large_values_are_kept_whole(void **state)
     free(big);
 }
 
-/* ---- scans ------------------------------------------------------------------------------------
- */
+/* ---- scans ----------------------------------------------------------------------------------- */
 
 /* In memcmp order: a prefix first, bytes unsigned. */
 static const struct prov_span ordered[] = {
@@ -317,8 +315,7 @@ static void scan_in_a_write_transaction_sees_its_changes(void **state)
     case_commit(txn);
 }
 
-/* ---- transactions -----------------------------------------------------------------------------
- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static void reader_sees_the_last_commit_before_it_began(void **state)
 {

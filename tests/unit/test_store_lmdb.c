@@ -82,8 +82,7 @@ static void child_put(struct prov_store *st, const char *key, struct prov_span v
     peer_must(prov_txn_commit(txn) == PROV_OK);
 }
 
-/* ---- open -------------------------------------------------------------------------------------
- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static void committed_changes_are_there_after_reopening(void **state)
 {
@@ -342,8 +341,7 @@ static void address_space_that_is_not_to_be_had_is_named(void **state)
                    &case_schema, PROV_ENOMEM, "db_max_mb");
 }
 
-/* ---- limits and failures ----------------------------------------------------------------------
- */
+/* ---- limits and failures --------------------------------------------------------------------- */
 
 static void full_store_fails_that_transaction_only(void **state)
 {

@@ -83,8 +83,7 @@ static void child_put(struct prov_store *st, const char *key, struct prov_span v
     peer_must(prov_txn_commit(txn) == PROV_OK);
 }
 
-/* ---- other processes --------------------------------------------------------------------------
- */
+/* ---- other processes ------------------------------------------------------------------------- */
 
 static void claim_and_hold(const char *dir, int in, int out)
 {
@@ -230,8 +229,7 @@ static void map_follows_when_another_process_makes_the_store_larger(void **state
     prov_store_free(st);
 }
 
-/* ---- killed at any moment ---------------------------------------------------------------------
- */
+/* ---- killed at any moment -------------------------------------------------------------------- */
 
 static void commit_and_report(const char *dir, int in, int out)
 {
@@ -348,8 +346,7 @@ static void killed_reader_does_not_make_the_file_grow_for_ever(void **state)
     prov_store_free(st);
 }
 
-/* ---- backup -----------------------------------------------------------------------------------
- */
+/* ---- backup ---------------------------------------------------------------------------------- */
 
 struct busy {
     struct prov_store *st;

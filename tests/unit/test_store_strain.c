@@ -32,8 +32,7 @@
 #include "support/store_case.h"
 #include "support/tmp.h"
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 #define ROUNDS 100
 
@@ -129,8 +128,7 @@ static void readers_beside_a_writer_see_whole_commits(void **state)
     }
 }
 
-/* ---- failing allocator ------------------------------------------------------------------------
- */
+/* ---- failing allocator ----------------------------------------------------------------------- */
 
 static enum prov_rc change_and_scan(struct prov_store *st)
 {
@@ -223,8 +221,7 @@ static void transaction_that_failed_can_only_be_aborted(void **state)
     case_stored(f->st, "a", "2");
 }
 
-/* ---- the memory store alone -------------------------------------------------------------------
- */
+/* ---- the memory store alone ------------------------------------------------------------------ */
 
 static enum prov_rc three_steps(struct prov_store *st)
 {
@@ -325,8 +322,7 @@ static void memory_store_fails_cleanly_when_memory_is_short(void **state)
     prov_store_free(st);
 }
 
-/* ---- both alike, in any order of steps --------------------------------------------------------
- */
+/* ---- both alike, in any order of steps ------------------------------------------------------- */
 
 #define DEPTH 3
 

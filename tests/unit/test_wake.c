@@ -14,8 +14,7 @@
 #include "run/pool.h"
 #include "run/wake.h"
 
-/* ---- failing what a wake needs (-Wl,--wrap) ---------------------------------------------------
- */
+/* ---- failing what a wake needs (-Wl,--wrap) -------------------------------------------------- */
 
 static bool fail_calloc, fail_timer;
 
@@ -34,8 +33,7 @@ int __wrap_timer_create(clockid_t clock, struct sigevent *event, timer_t *out)
     return fail_timer ? -1 : __real_timer_create(clock, event, out);
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------
- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static struct prov_wake *new_wake(void)
 {
@@ -91,8 +89,7 @@ static bool take_pending(int signo, unsigned limit_ms)
     return sigtimedwait(&set, NULL, &limit) == signo;
 }
 
-/* ---- waking -----------------------------------------------------------------------------------
- */
+/* ---- waking ---------------------------------------------------------------------------------- */
 
 /* Also when the signal comes before the sleep: the loop below would hang. */
 static void sleeping_broker_is_woken_from_another_thread(void **state)
@@ -189,8 +186,7 @@ static void finished_job_wakes_the_broker(void **state)
     prov_wake_free(wake);
 }
 
-/* ---- the signal -------------------------------------------------------------------------------
- */
+/* ---- the signal ------------------------------------------------------------------------------ */
 
 static void signal_in_use_is_left_alone(void **state)
 {

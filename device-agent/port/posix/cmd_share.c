@@ -209,8 +209,7 @@ cJSON *cmd_look(struct cmd *cmd, bool *running)
     return status;
 }
 
-/* ---- working, and watching others work --------------------------------------------------------
- */
+/* ---- working, and watching others work ------------------------------------------------------- */
 
 static const char *name_of(int code)
 {

@@ -103,8 +103,7 @@ void conf_at(struct conf_reader *r, const struct conf_row *row)
         (void)snprintf(r->what, sizeof r->what, "%s.%s", row->section, row->key);
 }
 
-/* ---- memory: a list of pieces, each with its size before it -----------------------------------
- */
+/* ---- memory: a list of pieces, each with its size before it ---------------------------------- */
 
 struct conf_arena {
     struct conf_arena *next;

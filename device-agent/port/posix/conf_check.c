@@ -4,8 +4,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* ---- what a method needs, and what means nothing with it --------------------------------------
- */
+/* ---- what a method needs, and what means nothing with it ------------------------------------- */
 
 #define JIT (1u << AGENT_METHOD_JIT)
 #define CLAIM (1u << AGENT_METHOD_CLAIM)
@@ -46,8 +45,7 @@ static enum agent_class check_method(struct conf_reader *r)
     return AGENT_OK;
 }
 
-/* ---- what means something only with another ---------------------------------------------------
- */
+/* ---- what means something only with another -------------------------------------------------- */
 
 static const struct {
     const char *section, *key, *other_section, *other;
@@ -119,8 +117,7 @@ static enum agent_class check_renewal(struct conf_reader *r)
     return AGENT_OK;
 }
 
-/* ---- whether the request that they go into has room for them ----------------------------------
- */
+/* ---- whether the request that they go into has room for them --------------------------------- */
 
 static enum agent_class check_parameters(struct conf_reader *r)
 {

@@ -77,8 +77,7 @@ extern const struct conf_rule conf_host, conf_port, conf_path, conf_alpn, conf_p
     conf_uri, conf_group, conf_percent, conf_yes_no, conf_topic, conf_payload, conf_program,
     conf_socket;
 
-/* ---- conf_check.c: how settings go together; sets what follows from them ----------------------
- */
+/* ---- conf_check.c: how settings go together; sets what follows from them --------------------- */
 enum agent_class conf_check(struct conf_reader *r);
 
 /* ---- conf_machine.c -------------------------------------------------------------------------- */

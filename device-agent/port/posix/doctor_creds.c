@@ -102,8 +102,7 @@ static void token(struct doctor *d)
         token_opens(d, claim_key, "the claim's key");
 }
 
-/* ---- a configured claim, where there is no state directory yet ---------------------------------
- */
+/* ---- a configured claim, where there is no state directory yet ------------------------------- */
 
 static bool read_text(const char *file, char *out, size_t cap, struct agent_span *span)
 {

@@ -17,8 +17,7 @@
 
 #define NAME "pkcs11" /* of the provider and of the engine */
 
-/* ---- the one who is asked for a PIN: has none to tell ------------------------------------------
- */
+/* ---- the one who is asked for a PIN: has none to tell ---------------------------------------- */
 
 static UI_METHOD *nobody;
 static pthread_once_t nobody_once = PTHREAD_ONCE_INIT;

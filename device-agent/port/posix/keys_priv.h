@@ -12,8 +12,7 @@
 
 enum { KEYS_MAX_PIN = 128, KEYS_MAX_PATH = 1024 };
 
-/* ---- keys in tokens ---------------------------------------------------------------------------
- */
+/* ---- keys in tokens -------------------------------------------------------------------------- */
 
 /* As keys.h has them, for references that are URIs; conf->pkcs11 is not NULL in make. */
 enum agent_class keys_token_make(const struct keys_conf *conf, uint32_t generation,
@@ -25,8 +24,7 @@ EVP_PKEY *keys_token_load(const struct keys_conf *conf, struct agent_span refere
 enum agent_class keys_token_storable(struct agent_span reference, struct agent_text *out,
                                      struct port_result *result);
 
-/* ---- the door ---------------------------------------------------------------------------------
- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 /* Zero, or opened and to be closed. */
 struct keys_token {
@@ -55,8 +53,7 @@ bool keys_uri_names_token(P11KitUri *uri);
 /* False: it does not fit. */
 bool keys_uri_add(P11KitUri *uri, struct agent_text *out);
 
-/* ---- OpenSSL ----------------------------------------------------------------------------------
- */
+/* ---- OpenSSL --------------------------------------------------------------------------------- */
 
 /* A key that is there, with the PIN that opens its token. */
 struct keys_place {

@@ -35,8 +35,7 @@ struct net {
     struct net_queue queue;
 };
 
-/* ---- a connection's thread ---------------------------------------------------------------------
- */
+/* ---- a connection's thread ------------------------------------------------------------------- */
 
 static bool is_closing(struct link *link)
 {
@@ -138,8 +137,7 @@ static void *link_run(void *arg)
     return NULL;
 }
 
-/* ---- the calls ---------------------------------------------------------------------------------
- */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
 struct net *net_new(const struct net_conf *conf, const struct keys_conf *keys)
 {

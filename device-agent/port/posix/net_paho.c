@@ -14,8 +14,7 @@ enum { MAX_TOPICS = 2, SUBACK_NO = 0x80 };
  * each other. */
 static pthread_mutex_t paho = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- Paho's callbacks, in its threads ----------------------------------------------------------
- */
+/* ---- Paho's callbacks, in its threads -------------------------------------------------------- */
 
 static const char *host_of(const struct net_session *session)
 {
@@ -165,8 +164,7 @@ static void on_published(void *context, MQTTAsync_successData *data)
     net_queue_done(session->queue, session->number, AGENT_ACT_PUBLISH);
 }
 
-/* ---- what Paho is asked for --------------------------------------------------------------------
- */
+/* ---- what Paho is asked for ------------------------------------------------------------------ */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

@@ -105,8 +105,7 @@ int net_tls_error(const char *line, size_t n, void *arg);
  * False: it did not, and nothing is written. */
 bool net_tls_verdict(const struct net_tls *tls, bool closed, struct port_result *result);
 
-/* ---- Paho --------------------------------------------------------------------------------------
- */
+/* ---- Paho ------------------------------------------------------------------------------------ */
 
 #define NET_PROXY_MAX 640 /* with user and password, as the configuration allows it, and more */
 

@@ -36,8 +36,7 @@ bool net_queue_init(struct net_queue *queue)
     return true;
 }
 
-/* ---- with the lock held ------------------------------------------------------------------------
- */
+/* ---- with the lock held ---------------------------------------------------------------------- */
 
 static void signal_items(const struct net_queue *queue)
 {
@@ -93,8 +92,7 @@ static void add_closed(struct net_queue *queue, const struct port_result *why)
     queue->over = true;
 }
 
-/* ---- the calls ---------------------------------------------------------------------------------
- */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
 void net_queue_release(struct net_queue *queue)
 {

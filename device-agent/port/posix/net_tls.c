@@ -15,8 +15,7 @@
 /* 112 bits: what OpenSSL, but for Paho, and Debian ask for. */
 #define AUTH_LEVEL 2
 
-/* ---- our own no, and the other side's ----------------------------------------------------------
- */
+/* ---- our own no, and the other side's -------------------------------------------------------- */
 
 static bool clock_is_behind(void)
 {
@@ -129,8 +128,7 @@ bool net_tls_verdict(const struct net_tls *tls, bool closed, struct port_result 
     return true;
 }
 
-/* ---- callbacks of a connection's SSL -----------------------------------------------------------
- */
+/* ---- callbacks of a connection's SSL --------------------------------------------------------- */
 
 static int tls_index = -1;
 
@@ -239,8 +237,7 @@ int net_tls_error(const char *line, size_t n, void *arg)
     return 1;
 }
 
-/* ---- Paho's SSL_CTX ----------------------------------------------------------------------------
- */
+/* ---- Paho's SSL_CTX -------------------------------------------------------------------------- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t expect_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -301,8 +298,7 @@ void net_tls_expect(struct net_tls *tls)
     (void)pthread_mutex_unlock(&expect_lock);
 }
 
-/* ---- what a connection comes with --------------------------------------------------------------
- */
+/* ---- what a connection comes with ------------------------------------------------------------ */
 
 static bool read_trust(struct net_tls *tls, struct port_result *result)
 {

@@ -90,8 +90,7 @@ enum agent_class store_load(struct store *store, uint32_t slot, struct agent_tex
 /* The identity in force, as others see it: 0 if there is none. */
 uint32_t store_in_force(struct store *store);
 
-/* ---- the real directory (store_dir.c) ---------------------------------------------------------
- */
+/* ---- the real directory (store_dir.c) -------------------------------------------------------- */
 
 struct store_dir {
     int fd, lock_fd; /* -1: none */

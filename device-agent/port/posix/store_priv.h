@@ -17,8 +17,7 @@ struct store {
     char key_bytes[AGENT_MAX_KEY], cert_bytes[AGENT_MAX_CERT], csr_bytes[AGENT_MAX_CSR];
 };
 
-/* ---- places (store_file.c) --------------------------------------------------------------------
- */
+/* ---- places (store_file.c) ------------------------------------------------------------------- */
 
 /* "gen/4294967295/" and the longest name. */
 struct store_path {
@@ -52,8 +51,7 @@ const char *store_shown(const struct store *store, struct store_place place,
                         char out[static PATH_MAX]);
 bool store_is_root(const struct store *store, struct store_place place);
 
-/* ---- writing (store_file.c): all durable when they return AGENT_OK ----------------------------
- */
+/* ---- writing (store_file.c): all durable when they return AGENT_OK --------------------------- */
 
 enum agent_class store_put(const struct store *store, const char *dir, const char *name,
                            mode_t mode, struct agent_span bytes, struct port_result *result);
@@ -77,8 +75,7 @@ int store_remove_all(const struct store *store, const char *dir, const char *end
 enum agent_class store_remove_slot(const struct store *store, uint32_t slot,
                                    struct port_result *result);
 
-/* ---- reading (store_slot.c) -------------------------------------------------------------------
- */
+/* ---- reading (store_slot.c) ------------------------------------------------------------------ */
 
 bool store_has_outside_claim(const struct store *store);
 
@@ -104,8 +101,7 @@ bool store_key_loads(const struct store *store, const struct agent_text *referen
 
 struct agent_span store_span(const struct agent_text *text);
 
-/* ---- operations on slots ----------------------------------------------------------------------
- */
+/* ---- operations on slots --------------------------------------------------------------------- */
 
 /* store_make.c */
 enum agent_class store_make_key(struct store *store, uint32_t slot, bool own_key,
