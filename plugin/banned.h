@@ -14,6 +14,8 @@
 #if !defined(__clang__) || !defined(_FORTIFY_SOURCE)
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets gmtime localtime
 #pragma GCC poison asctime ctime atoi atol
+/* by time_t, which may end in 2038: core/utc.h, and the agent's */
+#pragma GCC poison timegm mktime gmtime_r localtime_r
 
 #endif
 

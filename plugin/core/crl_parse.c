@@ -1,13 +1,13 @@
 #include "crl_priv.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "ossl.h"
+#include "utc.h"
 
 static enum prov_rc refuse(struct prov_tx *tx, const char *why)
 {
@@ -291,23 +291,13 @@ static enum prov_rc read_entries(struct prov_tx *tx, X509_CRL *list, struct prov
 
 /* ---- times ----------------------------------------------------------------------------------- */
 
-static bool seconds(const ASN1_TIME *when, int64_t *out)
-{
-    struct tm tm;
-
-    if (ASN1_TIME_to_tm(when, &tm) != 1)
-        return false;
-    *out = (int64_t)timegm(&tm);
-    return true;
-}
-
 static enum prov_rc read_times(struct prov_tx *tx, const X509_CRL *list, struct prov_crl_info *info)
 {
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
     const int64_t now_s = tx->now_ms / 1000;
 
-    if (!seconds(X509_CRL_get0_lastUpdate(list), &info->this_update_s) ||
-        (next != NULL && !seconds(next, &info->next_update_s)))
+    if (!prov_utc_of_asn1(X509_CRL_get0_lastUpdate(list), &info->this_update_s) ||
+        (next != NULL && !prov_utc_of_asn1(next, &info->next_update_s)))
         return refuse(tx, "its times cannot be read");
     if (now_s < info->this_update_s)
         return refuse(tx, "it is not valid yet; check this machine's clock");

@@ -2,8 +2,7 @@
 
 #include "limits.h"
 #include "ossl.h"
-
-#include <time.h>
+#include "utc.h"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -238,23 +237,13 @@ const char *prov_cert_fault_text(enum prov_cert_fault fault)
     return text != NULL ? text : "it is not good enough";
 }
 
-static bool seconds(const ASN1_TIME *when, int64_t *out)
-{
-    struct tm tm;
-
-    if (when == NULL || ASN1_TIME_to_tm(when, &tm) != 1)
-        return false;
-    *out = (int64_t)timegm(&tm);
-    return true;
-}
-
 bool prov_cert_validity(const X509 *cert, int64_t *not_before_s, int64_t *not_after_s)
 {
     bool ok;
 
     ERR_set_mark();
-    ok = seconds(X509_get0_notBefore(cert), not_before_s) &&
-         seconds(X509_get0_notAfter(cert), not_after_s);
+    ok = prov_utc_of_asn1(X509_get0_notBefore(cert), not_before_s) &&
+         prov_utc_of_asn1(X509_get0_notAfter(cert), not_after_s);
     ERR_pop_to_mark();
     return ok;
 }

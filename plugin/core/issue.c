@@ -1,7 +1,5 @@
 #include "issue_priv.h"
 
-#include <time.h>
-
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
@@ -11,6 +9,7 @@
 #include "limits.h"
 #include "ossl.h"
 #include "spki.h"
+#include "utc.h"
 
 #define SLOW_CLOCK_S 300 /* by how much a device's clock may be slow */
 /* What is signed leaves room for the signature and what stands around it. */
@@ -40,13 +39,12 @@ static size_t time_size(int64_t s)
 
 static void add_time(struct prov_buf *out, int64_t s)
 {
-    const time_t t = (time_t)s;
     uint8_t text[15];
     size_t skip = 0;
-    struct tm tm;
+    struct tm tm = { 0 };
     int fields[6];
 
-    (void)gmtime_r(&t, &tm);
+    (void)prov_utc_fields(s, &tm); /* both ends are within an issuer's, which has them decoded */
     fields[0] = (tm.tm_year + 1900) / 100;
     fields[1] = (tm.tm_year + 1900) % 100;
     fields[2] = tm.tm_mon + 1;

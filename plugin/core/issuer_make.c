@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include "ossl.h"
+#include "utc.h"
 
 /* RFC 5280 appendix A.1: ub-common-name */
 #define COMMON_NAME_MAX 64
@@ -69,9 +70,8 @@ static X509 *make_cert(EVP_PKEY *key, struct prov_span common_name, int64_t not_
     X509 *cert = X509_new();
 
     if (cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
-        set_name(cert, common_name) &&
-        ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)not_before_s) != NULL &&
-        ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)not_after_s) != NULL &&
+        set_name(cert, common_name) && prov_utc_to_asn1(not_before_s, X509_getm_notBefore(cert)) &&
+        prov_utc_to_asn1(not_after_s, X509_getm_notAfter(cert)) &&
         X509_set_pubkey(cert, key) == 1 && add_extensions(cert) &&
         X509_sign(cert, key, EVP_sha256()) > 0)
         return cert;

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "utc.h"
+
 /* Takes up to max decimal digits off the front; false when there is none. */
 static bool take_digits(struct prov_span *s, size_t max, int64_t *out)
 {
@@ -58,20 +60,10 @@ bool prov_pol_number(struct prov_span s, double *out)
     return s.n == 0;
 }
 
-/* Days from 1970-01-01 in the Gregorian calendar; the year starts in March, so that a leap day
- * comes last. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
-{
-    const int64_t y = month <= 2 ? year - 1 : year;
-    const int64_t m = month <= 2 ? month + 9 : month - 3;
-
-    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
-}
-
 static int64_t days_in_month(int64_t year, int64_t month)
 {
-    return days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
-           days_from_civil(year, month, 1);
+    return prov_utc_days(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+           prov_utc_days(year, month, 1);
 }
 
 /* A year; with a month; with a day: what is not there is the first (W3C NOTE-datetime). */
@@ -87,7 +79,7 @@ static bool take_day(struct prov_span *s, int64_t *days)
         return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
-    *days = days_from_civil(year, month, day);
+    *days = prov_utc_days(year, month, day);
     return true;
 }
 

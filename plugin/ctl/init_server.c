@@ -15,6 +15,7 @@
 
 #include "core/ident.h"
 #include "core/issue.h"
+#include "core/utc.h"
 #include "issuer.h"
 #include "key_files.h"
 
@@ -221,8 +222,8 @@ static bool set_validity(struct init *in, X509 *cert, const X509 *ca)
         return false;
     from_s = from_s < ca_from_s ? ca_from_s : from_s;
     to_s = to_s > ca_to_s ? ca_to_s : to_s;
-    return ASN1_TIME_set(X509_getm_notBefore(cert), (time_t)from_s) != NULL &&
-           ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)to_s) != NULL;
+    return prov_utc_to_asn1(from_s, X509_getm_notBefore(cert)) &&
+           prov_utc_to_asn1(to_s, X509_getm_notAfter(cert));
 }
 
 static enum prov_rc make_cert(struct init *in, X509 *ca, EVP_PKEY *ca_key, EVP_PKEY *key,

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <wchar.h>
 
+#include "core/utc.h"
+
 #define STYLE(code) "\x1b[" code "m"
 
 static const char *const styles[] = {
@@ -99,11 +101,10 @@ void ctl_release(struct prov_buf *answer, struct prov_buf *text)
 
 void ctl_put_time(struct prov_buf *out, int64_t at_ms)
 {
-    const time_t at = (time_t)(at_ms / 1000);
     struct tm tm;
     char text[64];
 
-    if (at_ms == 0 || gmtime_r(&at, &tm) == NULL ||
+    if (at_ms == 0 || !prov_utc_fields(at_ms / 1000, &tm) ||
         strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &tm) == 0)
         prov_buf_add_str(out, "-");
     else

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "core/utc.h"
+
 static const struct {
     const char *names[4]; /* the first is how it is told */
     uint32_t seconds;
@@ -40,15 +42,14 @@ static bool number(const char *text, const char **end, uint32_t *out)
 
 /* ---- times ----------------------------------------------------------------------------------- */
 
-/* What timegm makes of the 31st of June, or of a 60th second, is another time than was typed. */
-static bool from_fields(struct tm *tm, int64_t *out_s)
+/* The 31st of June, or a 60th second, is another time than was typed. */
+static bool from_fields(const struct tm *typed, int64_t *out_s)
 {
-    const struct tm typed = *tm;
-    const time_t at = timegm(tm);
+    struct tm tm;
 
-    *out_s = (int64_t)at;
-    return at > 0 && at <= (time_t)UINT32_MAX && tm->tm_mon == typed.tm_mon &&
-           tm->tm_sec == typed.tm_sec;
+    *out_s = prov_utc_of_fields(typed);
+    return *out_s > 0 && *out_s <= (int64_t)UINT32_MAX && prov_utc_fields(*out_s, &tm) &&
+           tm.tm_mon == typed->tm_mon && tm.tm_sec == typed->tm_sec;
 }
 
 static bool parse_date(const char *text, int64_t *out_s)

@@ -18,6 +18,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "core/utc.h"
+
 #define DAY_S 86400
 
 static void need(bool ok, const char *what)
@@ -244,12 +246,12 @@ static void set_serial(X509 *cert, const char *hex)
 static void set_validity(X509 *cert, const struct pki_spec *spec)
 {
     const bool given = spec->not_before_s != 0 || spec->not_after_s != 0;
-    const time_t base = spec->now_s != 0 ? (time_t)spec->now_s : time(NULL);
-    const time_t from = base + (given ? (time_t)spec->not_before_s : -(time_t)DAY_S);
-    const time_t until = base + (given ? (time_t)spec->not_after_s : (time_t)DAY_S * 3650);
+    const int64_t base = spec->now_s != 0 ? spec->now_s : (int64_t)time(NULL);
+    const int64_t from = base + (given ? spec->not_before_s : -(int64_t)DAY_S);
+    const int64_t until = base + (given ? spec->not_after_s : (int64_t)DAY_S * 3650);
 
-    need(ASN1_TIME_set(X509_getm_notBefore(cert), from) != NULL &&
-             ASN1_TIME_set(X509_getm_notAfter(cert), until) != NULL,
+    need(prov_utc_to_asn1(from, X509_getm_notBefore(cert)) &&
+             prov_utc_to_asn1(until, X509_getm_notAfter(cert)),
          "set the validity");
 }
 

@@ -6,6 +6,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include <openssl/crypto.h>
+
 #define NOT_UTF8 0x110000 /* behind the last code point */
 
 void *oracle_alloc(size_t n, size_t size)
@@ -310,15 +312,30 @@ static bool date_and_time(const char *text, struct tm *tm, double *ms)
     return skip(&text, 'T') && time_of_day(text, tm, ms);
 }
 
-/* What timegm made of it must be what was said: there is no 30th of February. */
+/* There is no 30th of February. */
+static bool is_day(const struct tm *tm)
+{
+    const struct tm first = { .tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = 1 };
+    struct tm next = first;
+    int days, rest;
+
+    next.tm_mon++;
+    return tm->tm_mon >= 0 && tm->tm_mon <= 11 &&
+           OPENSSL_gmtime_diff(&days, &rest, &first, &next) == 1 && tm->tm_mday >= 1 &&
+           tm->tm_mday <= days;
+}
+
 static bool since_1970(const struct tm *tm, double *out)
 {
-    const int second = tm->tm_sec;
-    struct tm day = *tm;
+    const struct tm epoch = { .tm_year = 70, .tm_mday = 1 };
+    struct tm minute = *tm;
+    int days, rest;
 
-    day.tm_sec = 0;
-    *out = (double)timegm(&day) + second;
-    return day.tm_mday == tm->tm_mday && day.tm_mon == tm->tm_mon;
+    minute.tm_sec = 0; /* a leap second is one more */
+    if (!is_day(tm) || OPENSSL_gmtime_diff(&days, &rest, &epoch, &minute) != 1)
+        return false;
+    *out = days * 86400.0 + rest + tm->tm_sec;
+    return true;
 }
 
 /*

@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include "device-agent/core/text.h"
+#include "utc.h"
 
 #define SCHEME "pkcs11:"
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -316,17 +316,6 @@ static X509 *read_chain(struct agent_span pem)
     return NULL;
 }
 
-static bool seconds(const ASN1_TIME *t, int64_t *out)
-{
-    struct tm tm;
-
-    if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
-        return false;
-    errno = 0;
-    *out = timegm(&tm); /* -1 is a time as well */
-    return errno == 0;
-}
-
 /* A PEM may come with a public part that is not its private part's. */
 static bool signs_for(EVP_PKEY *key, EVP_PKEY *public_key)
 {
@@ -353,8 +342,8 @@ static enum agent_class fit(X509 *cert, EVP_PKEY *key, bool in_token, struct age
 
     if (public_key == NULL || EVP_PKEY_eq(key, public_key) != 1)
         return fail(result, AGENT_ANSWER, "the certificate is for another key");
-    if (!seconds(X509_get0_notBefore(cert), &slot.not_before_s) ||
-        !seconds(X509_get0_notAfter(cert), &slot.not_after_s) ||
+    if (!utc_seconds(X509_get0_notBefore(cert), &slot.not_before_s) ||
+        !utc_seconds(X509_get0_notAfter(cert), &slot.not_after_s) ||
         slot.not_before_s > slot.not_after_s)
         return fail(result, AGENT_ANSWER, "the certificate's validity is malformed");
     if (!signs_for(key, public_key))

@@ -13,6 +13,7 @@
 
 #include "control_msg.h"
 #include "exits.h"
+#include "utc.h"
 
 static const char *const methods[] = {
     [AGENT_METHOD_JIT] = "jit",
@@ -39,16 +40,6 @@ const char *status_method(enum agent_method method)
 
 /* ---- certificates ---------------------------------------------------------------------------- */
 
-static bool seconds(const ASN1_TIME *time, int64_t *out)
-{
-    struct tm tm;
-
-    if (ASN1_TIME_to_tm(time, &tm) != 1)
-        return false;
-    *out = timegm(&tm);
-    return true;
-}
-
 static bool describe(X509 *cert, struct status_cert *out)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
@@ -58,8 +49,8 @@ static bool describe(X509 *cert, struct status_cert *out)
         return false;
     for (unsigned i = 0; i < n; i++)
         (void)snprintf(out->id + 2 * i, 3, "%02x", digest[i]);
-    return seconds(X509_get0_notBefore(cert), &out->not_before_s) &&
-           seconds(X509_get0_notAfter(cert), &out->not_after_s);
+    return utc_seconds(X509_get0_notBefore(cert), &out->not_before_s) &&
+           utc_seconds(X509_get0_notAfter(cert), &out->not_after_s);
 }
 
 bool status_cert_read(struct agent_span pem, struct status_cert *out)

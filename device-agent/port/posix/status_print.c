@@ -4,14 +4,14 @@
 
 #include "status.h"
 #include "tell.h"
+#include "utc.h"
 
 const char *status_time(int64_t at_s, char out[static 32])
 {
-    const time_t at = (time_t)at_s;
     struct tm tm;
 
     out[0] = '\0';
-    if (gmtime_r(&at, &tm) != NULL)
+    if (utc_fields(at_s, &tm))
         (void)strftime(out, 32, "%Y-%m-%d %H:%M:%S UTC", &tm);
     return out;
 }
