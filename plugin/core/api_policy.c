@@ -8,11 +8,11 @@ static enum prov_rc read_version(struct prov_tx *tx, const cJSON *params, uint32
 {
     const struct prov_span text = api_text(params, "policyVersionId");
     char digits[11]; /* of a uint32_t, at most, and a NUL */
-    unsigned long value = 0;
+    unsigned long long value = 0;
 
     if (prov_span_copy(text, digits, sizeof digits) && digits[0] != '0' &&
         strspn(digits, "0123456789") == text.n)
-        value = strtoul(digits, NULL, 10);
+        value = strtoull(digits, NULL, 10);
     if (value == 0 || value > UINT32_MAX)
         return api_refuse(tx, "policyVersionId", "versions are numbers from \"1\"");
     *out = (uint32_t)value;

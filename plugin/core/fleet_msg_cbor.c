@@ -41,7 +41,7 @@ typedef size_t cbor_count;
 typedef uint64_t cbor_count;
 #endif
 
-/* The string is there, n bytes of it: where size_t is narrower, libcbor checked it as a size_t. */
+/* The string is there, n bytes of it. */
 static void on_bytes(void *ctx, cbor_data p, cbor_count n)
 {
     *(struct item *)ctx = (struct item){ .kind = BYTES, .string = prov_span(p, (size_t)n) };
@@ -198,11 +198,26 @@ static size_t unassigned(const struct cbor_in *in, struct item *out)
     return left > 1 && in->p[0] == 0xf8 && in->p[1] >= 32 ? 2 : 0;
 }
 
+/*
+ * Is it a string, array or map of 2^32 bytes or elements, or more? No payload has so many; and
+ * where size_t has 32 bits, libcbor reads the lower half of the number.
+ */
+static bool too_long(const struct cbor_in *in)
+{
+    static const uint8_t zero[4];
+    const uint8_t *p = in->p;
+
+    return in->end - p >= 9 && p[0] >> 5 >= 2 && p[0] >> 5 <= 5 && (p[0] & 0x1f) == 27 &&
+           memcmp(p + 1, zero, sizeof zero) != 0;
+}
+
 static enum prov_rc next(struct cbor_in *in, struct item *out)
 {
     struct cbor_decoder_result got = { .read = 0 };
 
     *out = (struct item){ .kind = ANY_SCALAR };
+    if (too_long(in))
+        return malformed(in, "it is cut off");
     got.read = unassigned(in, out);
     if (got.read == 0)
         got = cbor_stream_decode(in->p, (size_t)(in->end - in->p), &callbacks, out);

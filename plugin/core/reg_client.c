@@ -48,7 +48,7 @@ enum prov_rc prov_client_get(struct prov_tx *tx, struct prov_span client_id, str
 
 enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, uint8_t *mark)
 {
-    struct binding binding;
+    struct binding binding = { .mark = 0 };
     const enum prov_rc rc = binding_get(tx, client_id, &binding);
 
     *mark = rc == PROV_OK && (binding.mark & EMPTIED) == 0 ? binding.mark : 0;
@@ -57,7 +57,7 @@ enum prov_rc prov_client_stale(struct prov_tx *tx, struct prov_span client_id, u
 
 enum prov_rc prov_client_emptied(struct prov_tx *tx, struct prov_span client_id, uint8_t mark)
 {
-    struct binding binding;
+    struct binding binding = { .mark = 0 };
     const enum prov_rc rc = binding_get(tx, client_id, &binding);
 
     if (rc != PROV_OK || binding.mark == 0 || binding.mark != mark)

@@ -276,7 +276,7 @@ static struct timespec deadline(unsigned limit_ms)
     struct timespec at;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += limit_ms / 1000;
+    at.tv_sec += (time_t)(limit_ms / 1000);
     at.tv_nsec += (long)(limit_ms % 1000) * 1000000;
     if (at.tv_nsec >= 1000000000) {
         at.tv_sec++;

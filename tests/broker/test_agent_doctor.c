@@ -54,7 +54,7 @@ static cJSON *examine(struct agent_cli *a, int code)
 static void expect_verdicts(struct agent_cli *a, const char *const *checks, const char *want)
 {
     cJSON *doc = examine(a, EXIT_DONE);
-    const cJSON *line;
+    const cJSON *line = NULL;
 
     for (; *checks != NULL; checks++) {
         const char *verdict = verdict_of(doc, *checks, &line);
@@ -198,7 +198,7 @@ static void each_trouble_is_found_with_a_cure(void **state)
     for (size_t i = 0; i < PROV_COUNT(troubles); i++) {
         const struct trouble *t = &troubles[i];
         struct agent_cli a;
-        const cJSON *line;
+        const cJSON *line = NULL;
         const char *verdict;
         cJSON *doc;
 
@@ -245,7 +245,7 @@ static void without_the_network_nobody_is_asked(void **state)
 static void a_protocol_that_nobody_speaks_is_a_remark(void **state)
 {
     struct agent_cli *a = *state;
-    const cJSON *line;
+    const cJSON *line = NULL;
     cJSON *doc;
 
     agent_cli_write(a, &(struct agent_cli_conf){ .host = "localhost\nalpn = x-amzn-mqtt-ca" });

@@ -128,7 +128,7 @@ void hook_wait(struct hook_ask *a)
     int result;
 
     (void)clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += left_ms / 1000 + 1;
+    at.tv_sec += (time_t)(left_ms / 1000 + 1);
     do
         result = sem_timedwait(&a->over, &at);
     while (result == -1 && errno == EINTR);

@@ -178,7 +178,7 @@ static bool answer(struct https_server *s, SSL *ssl, enum https_way way, int sta
         (void)snprintf(location, sizeof location, "Location: %s\r\n", body);
         return say_head(ssl, 302, 0, location);
     case HTTPS_FLOOD:
-        if (say_head(ssl, status, (size_t)1 << 40, ""))
+        if (say_head(ssl, status, (size_t)1 << 30, ""))
             repeat(s, ssl, flood_line, 0);
         return false;
     case HTTPS_FLOOD_HEADERS:
@@ -186,7 +186,7 @@ static bool answer(struct https_server *s, SSL *ssl, enum https_way way, int sta
             repeat(s, ssl, flood_line, 0);
         return false;
     case HTTPS_TRICKLE:
-        if (say_head(ssl, status, (size_t)1 << 40, ""))
+        if (say_head(ssl, status, (size_t)1 << 30, ""))
             repeat(s, ssl, "x", TRICKLE_US);
         return false;
     case HTTPS_HANG:

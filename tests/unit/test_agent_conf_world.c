@@ -15,8 +15,9 @@ static const char *host_name = "gateway-7";
 static const char *machine_id = "00112233445566778899aabbccddeeff\n";
 static const char *serial = "SN.0042 \n";
 
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
+/* what open is with offsets of 64 bits, on every machine */
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
 int __wrap_gethostname(char *name, size_t n);
 
 int __wrap_gethostname(char *name, size_t n)
@@ -38,7 +39,7 @@ static int open_text(const char *text)
     return ends[0];
 }
 
-int __wrap_open(const char *path, int flags, ...)
+int __wrap_open64(const char *path, int flags, ...)
 {
     mode_t mode = 0;
     va_list args;
@@ -53,7 +54,7 @@ int __wrap_open(const char *path, int flags, ...)
         return open_text(NULL);
     if (strcmp(path, "/sys/class/dmi/id/product_serial") == 0)
         return open_text(serial);
-    return __real_open(path, flags, mode);
+    return __real_open64(path, flags, mode);
 }
 
 /* ---- ${…} ------------------------------------------------------------------------------------ */
@@ -159,7 +160,7 @@ static void control_socket_fits_into_an_address(void **state)
 
 static void write_file(const char *path, const char *text, mode_t mode)
 {
-    const int fd = __real_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int fd = __real_open64(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));

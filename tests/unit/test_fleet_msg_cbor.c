@@ -217,6 +217,11 @@ static void malformed_cbor_is_refused_wherever_it_is(void **state)
         { "bbffffffffffffffff0101", "cut off" },
         { "bb80000000000000000101", "cut off" },
         { "9b00000000ffffffff", "cut off" },
+        /* whose lower half would do */
+        { "7b000000010000000161", "cut off" },
+        { "5b000000010000000161", "cut off" },
+        { "9b000000010000000101", "cut off" },
+        { "bb00000001000000010101", "cut off" },
     };
     (void)state;
 

@@ -359,7 +359,7 @@ static void an_action_beyond_the_enum_is_denied(void **state)
 static enum prov_verdict ask_variable(const struct policy_device *d, const char *variable,
                                       const char *value)
 {
-    char policy[256], topic[4096] = "";
+    char policy[512], topic[4096] = "";
     const struct prov_policy_request req = { .action = PUBLISH, .name = prov_span(topic, 0) };
     struct prov_policy_request asked = req;
 

@@ -108,7 +108,7 @@ static void a_last_will_topic_is_compared_as_an_arn(void **state)
 /* Topic a/VALUE/z is allowed by a/${NAME}/z, or nothing is when value is NULL. */
 static void check_variable(const struct policy_device *d, const char *name, const char *value)
 {
-    char policy[256], topic[1200];
+    char policy[512], topic[1200];
     const struct example examples[] = {
         { policy, { PUBLISH, topic, value != NULL ? YES : SILENT } },
         { policy, { PUBLISH, "a/none of them/z", SILENT } },
