@@ -2,8 +2,9 @@
 # Pristine roots of Debian releases: made once, kept in a cache, unpacked in a second, run in, dropped.
 # To be sourced by scripts with `set -euo pipefail`; called directly it prints this contract.
 #
-#   root_tar RELEASE         Prints the path of a tarball with a minimal root of RELEASE (bookworm, trixie or forky),
-#                            which is made with debootstrap unless the cache has one that is at most 30 days old.
+#   root_tar RELEASE         Prints the path of a tarball with a minimal root of RELEASE (bookworm, trixie or forky; or
+#                            bookworm-i386, of 32 bits, on an x86_64 machine), which is made with debootstrap unless
+#                            the cache has one that is at most 30 days old.
 #                            Two callers at once do not make the same one: the second waits for the first.
 #   root_make RELEASE DIR    Unpacks that tarball into DIR, which must be empty or not be there, and adds apt sources
 #                            with security updates, the machine's resolv.conf, and a policy-rc.d that lets no service
@@ -85,17 +86,22 @@ roots_fresh() {
     [ $((roots_began - made)) -lt $((30 * 24 * 3600)) ]
 }
 
+# Whether roots of 32 bits can be entered here.
+roots_has_i386() { [ "$(uname -m)" = x86_64 ]; }
+
 # roots_debootstrap RELEASE DIR LOG Older debootstraps lack a script for newer releases; sid's is the one that all of
 # those use. The archive's signature is always checked.
 roots_debootstrap() {
-    local script=/usr/share/debootstrap/scripts/$1
+    local suite=${1%-i386} arch=()
+    local script=/usr/share/debootstrap/scripts/$suite
+    [ "$1" = "$suite" ] || arch=(--arch=i386)
     [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
     if ! [ -s "$roots_keyring" ]; then
         roots_say 'the keys of the archive are missing; install them with: apt-get install debian-archive-keyring'
         return 1
     fi
     LC_ALL=C "${roots_apart[@]}" --mount-proc debootstrap --variant=minbase --include=ca-certificates --force-check-gpg \
-        --keyring="$roots_keyring" "$1" "$2" "$roots_mirror" "$script" >"$3" 2>&1 && return
+        ${arch[@]+"${arch[@]}"} --keyring="$roots_keyring" "$suite" "$2" "$roots_mirror" "$script" >"$3" 2>&1 && return
     tail -n 20 "$3" >&2
     roots_say "debootstrap could not make a root of $1 from $roots_mirror; what it said last is above." \
         "Is the archive reachable? Another one is used with PROV_MIRROR=…"
@@ -106,7 +112,8 @@ root_tar() {
     local cache tar
     case "$1" in
     bookworm | trixie | forky) ;;
-    *) roots_say "there is no release $1 here; there are bookworm, trixie and forky"; return 1 ;;
+    bookworm-i386) roots_has_i386 || { roots_say 'i386 needs an x86_64 machine'; return 1; } ;;
+    *) roots_say "there is no release $1 here; there are bookworm, bookworm-i386, trixie and forky"; return 1 ;;
     esac
     cache=$(roots_cache) || return
     tar=$cache/$1.tar
@@ -161,6 +168,8 @@ roots_sources() {
     local security=${roots_mirror%/debian}/debian-security
     case "$1" in
     forky) roots_source "$roots_mirror" forky 'Check-Valid-Until: no' ;;
+    # its security updates are left out, for mirrors have their index late
+    bookworm-i386) roots_source "$roots_mirror" 'bookworm bookworm-updates' ;;
     *)
         roots_source "$roots_mirror" "$1 $1-updates"
         roots_source "$security" "$1-security"

@@ -85,7 +85,8 @@ static const struct row rows[] = {
                  "--db names the same one." },
     { "db_max_mb", OPT_UINT, AT(db_max_mb), .lo = 0, .hi = 16777216, .fallback = "0",
       .meaning = "Most that the registry may grow to, in MiB. 0: large enough for ten million "
-                 "devices. The file grows only with what is in it." },
+                 "devices, or 1024 on a machine of 32 bits. The file grows only with what is in "
+                 "it." },
     { "account_id", OPT_TEXT, AT(account_id), .legal = is_account_id, .range = "12 digits",
       .without = "the store's",
       .meaning = "The account in every ARN. It is kept in the store, for provctl needs it too "

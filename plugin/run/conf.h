@@ -16,7 +16,7 @@ enum prov_presence_events { PROV_PRESENCE_OFF, PROV_PRESENCE_ON };
 
 struct prov_conf {
     char *db_path;               /* absolute */
-    uint64_t db_max_mb;          /* 0: large enough for ten million devices */
+    uint64_t db_max_mb;          /* 0: as struct prov_store_lmdb_opts has it */
     char *account_id;            /* 12 digits; NULL: not given, the store has it */
     char *region;                /* [a-z0-9-]{1,32}; NULL likewise */
     unsigned first_connect;      /* enum prov_first_connect; these are unsigned so that one kind of
