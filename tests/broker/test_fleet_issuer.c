@@ -227,6 +227,10 @@ static void run(const char *const *argv)
     run_release(&r);
 }
 
+/* Not of digits: they might be in a time, or a certificate's id. */
+#define PIN "open-sesame"
+#define WRONG_PIN "open-barley"
+
 /* A token in a directory of the test's own, which the broker's environment names. */
 static void make_token(const struct fleet_rig *f)
 {
@@ -241,9 +245,9 @@ static void make_token(const struct fleet_rig *f)
     free(pem);
     assert_int_equal(setenv("SOFTHSM2_CONF", conf, 1), 0);
     run((const char *const[]){ "/usr/bin/softhsm2-util", "--init-token", "--free", "--label",
-                               "fleet", "--pin", "1234", "--so-pin", "5678", NULL });
+                               "fleet", "--pin", PIN, "--so-pin", "5678", NULL });
     run((const char *const[]){ "/usr/bin/softhsm2-util", "--import", key, "--token", "fleet",
-                               "--label", "issuer", "--id", "01", "--pin", "1234", NULL });
+                               "--label", "issuer", "--id", "01", "--pin", PIN, NULL });
     assert_int_equal(unlink(key), 0);
 }
 
@@ -270,7 +274,7 @@ static void key_in_a_pkcs11_token_issues_and_a_wrong_pin_does_not_start(void **s
     f.rig.options.opts = (const struct broker_opt[]){
         { "db_path", f.rig.db },
         { "issuer_cert", cert },
-        { "issuer_key", "pkcs11:token=fleet;object=issuer;type=private?pin-value=9999" },
+        { "issuer_key", "pkcs11:token=fleet;object=issuer;type=private?pin-value=" WRONG_PIN },
         { NULL, NULL },
     };
     said = broker_refuses(&f.rig.options);
@@ -281,12 +285,12 @@ static void key_in_a_pkcs11_token_issues_and_a_wrong_pin_does_not_start(void **s
         return;
     }
     assert_non_null(strstr(said, "issuer_key"));
-    assert_null(strstr(said, "9999"));
+    assert_null(strstr(said, WRONG_PIN));
     free(said);
 
     f.rig.options.opts = f.rig.opts;
     rig_add_opt(&f.rig, "issuer_key",
-                "pkcs11:token=fleet;object=issuer;type=private?pin-value=1234");
+                "pkcs11:token=fleet;object=issuer;type=private?pin-value=" PIN);
     rig_start(&f.rig);
     c = fleet_claim(&f, "blank");
     check_issued(c, f.issuer.key);
@@ -295,7 +299,7 @@ static void key_in_a_pkcs11_token_issues_and_a_wrong_pin_does_not_start(void **s
     mqtt_free(c);
     c = fleet_join(&f, &d, "1");
     mqtt_free(c);
-    assert_false(broker_log_has(f.rig.broker, 0, "1234"));
+    assert_false(broker_log_has(f.rig.broker, 0, PIN));
     fleet_device_free(&d);
     fleet_down(&f);
     assert_int_equal(unsetenv("SOFTHSM2_CONF"), 0);
