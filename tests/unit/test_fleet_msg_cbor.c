@@ -220,8 +220,8 @@ static void malformed_cbor_is_refused_wherever_it_is(void **state)
         /* whose lower half would do */
         { "7b000000010000000161", "cut off" },
         { "5b000000010000000161", "cut off" },
-        { "9b000000010000000101", "cut off" },
-        { "bb00000001000000010101", "cut off" },
+        { "9b000000010000000101", "byte 3: it is cut off" },
+        { "bb00000001000000010101", "byte 3: it is cut off" },
     };
     (void)state;
 
