@@ -1,6 +1,7 @@
 #include "support/https_server.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -125,9 +126,10 @@ PROV_PRINTF(2, 3) static bool sayf(SSL *ssl, const char *fmt, ...)
     return say(ssl, text);
 }
 
-static bool say_head(SSL *ssl, int status, size_t length, const char *more)
+static bool say_head(SSL *ssl, int status, uint64_t length, const char *more)
 {
-    return sayf(ssl, "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n%s\r\n", status, length, more);
+    return sayf(ssl, "HTTP/1.1 %d Whatever\r\nContent-Length: %" PRIu64 "\r\n%s\r\n", status,
+                length, more);
 }
 
 static bool stopping(struct https_server *s)
@@ -178,7 +180,7 @@ static bool answer(struct https_server *s, SSL *ssl, enum https_way way, int sta
         (void)snprintf(location, sizeof location, "Location: %s\r\n", body);
         return say_head(ssl, 302, 0, location);
     case HTTPS_FLOOD:
-        if (say_head(ssl, status, (size_t)1 << 30, ""))
+        if (say_head(ssl, status, UINT64_C(1) << 40, ""))
             repeat(s, ssl, flood_line, 0);
         return false;
     case HTTPS_FLOOD_HEADERS:
@@ -186,7 +188,7 @@ static bool answer(struct https_server *s, SSL *ssl, enum https_way way, int sta
             repeat(s, ssl, flood_line, 0);
         return false;
     case HTTPS_TRICKLE:
-        if (say_head(ssl, status, (size_t)1 << 30, ""))
+        if (say_head(ssl, status, UINT64_C(1) << 40, ""))
             repeat(s, ssl, "x", TRICKLE_US);
         return false;
     case HTTPS_HANG:
