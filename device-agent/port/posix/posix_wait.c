@@ -180,9 +180,6 @@ static void arm(const struct posix *p, uint64_t until_ms)
     if (until_ms != UINT64_MAX) {
         if (until_ms == 0)
             until_ms = 1; /* 0 would disarm it */
-        if (until_ms / 1000 > INT32_MAX)
-            until_ms =
-                (uint64_t)INT32_MAX * 1000; /* time_t may have no more; it is looked at again */
         when.it_value.tv_sec = (time_t)(until_ms / 1000);
         when.it_value.tv_nsec = (long)(until_ms % 1000) * 1000000;
     }
