@@ -1,7 +1,6 @@
 #include "reg.h"
 
-/* mark: how often the queue went stale, 1 to LAST_MARK and round; with EMPTIED, and 0: it is not.
- */
+/* mark: how often the queue went stale, 1 to LAST_MARK and round; 0, and with EMPTIED: it is not */
 struct binding {
     struct prov_id cert;
     uint8_t mark;

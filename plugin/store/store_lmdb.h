@@ -11,8 +11,8 @@
 
 struct prov_store_lmdb_opts {
     const char *dir;
-    uint64_t max_bytes; /* 0: large enough for ten million devices, 1 GiB where there are 32
-                            bits; the file grows only with data */
+    uint64_t max_bytes; /* 0: large enough for ten million devices, 1 GiB where there are 32 bits;
+                         * the file grows only with data */
     bool create; /* make the directory (mode 0750) and the store when they are not there; what root
                   * makes gets the owner of the directory it is made in */
     bool read_only; /* then nothing is made, and beginning a write transaction is PROV_EBUG */
